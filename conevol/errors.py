@@ -1,0 +1,25 @@
+"""The errors a user can meet.  All are ValueErrors: the input was wrong, and the text says how."""
+
+from __future__ import annotations
+
+__all__ = ["ConevolError", "FileFormatError", "NormalsError", "TaskError", "WeightsError"]
+
+
+class ConevolError(ValueError):
+    """Base of all errors that conevol raises about its input."""
+
+
+class NormalsError(ConevolError):
+    """Normals of a cone have a wrong shape, a wrong type or a value that is not finite."""
+
+
+class WeightsError(ConevolError):
+    """Weights of a network have a wrong shape, a missing part or a value that is not finite."""
+
+
+class TaskError(ConevolError):
+    """A task is unknown, or does not exist for this sequence length."""
+
+
+class FileFormatError(ConevolError):
+    """A file cannot be read as what it should hold."""

@@ -1,0 +1,30 @@
+"""The one place that configures numba.
+
+`kernel` compiles on first call and keeps the result on disk; nothing is
+compiled at import.  ``fastmath`` stays off: the error-free transforms of
+`conevol.kernels.exact` and the checks for NaN need IEEE arithmetic as written.
+"""
+
+from __future__ import annotations
+
+from numba import njit, types
+from numba.extending import intrinsic
+
+__all__ = ["fma", "inline_kernel", "kernel", "parallel_kernel"]
+
+_OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
+
+kernel = njit(**_OPTIONS)
+inline_kernel = njit(**_OPTIONS, inline="never", forceinline=True)
+parallel_kernel = njit(**_OPTIONS, parallel=True)
+
+
+@intrinsic
+def fma(typingctx, a, b, c):
+    """a * b + c with a single rounding (IEEE 754 fusedMultiplyAdd)."""
+
+    def generate(context, builder, signature, args):
+        return builder.fma(*args)
+
+    float64 = types.float64
+    return float64(float64, float64, float64), generate
