@@ -1,0 +1,87 @@
+"""The public functions: one cone, any number of digits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mpmath import mp
+
+from conevol.precision._closed import polygon, wedge
+from conevol.precision._numbers import exact_rows
+from conevol.precision._rays import describe
+
+__all__ = ["fraction", "solid_angle"]
+
+_GUARD_BITS = 24
+
+
+def fraction(normals: Any, digits: int = 50) -> mp.mpf:
+    """Share of space inside the cone {x : normals @ x >= 0}, to `digits` digits.
+
+    Parameters
+    ----------
+    normals : array_like, shape (k, d)
+        Inward normals, one a row, as floats (taken as the exact doubles), ints,
+        fractions or sympy numbers.  A zero row is no constraint; the scale of a
+        row does not matter.
+    digits : int
+        Significant digits of the result, however small it is.
+
+    Returns
+    -------
+    mpmath.mpf
+        In [0, 1]: exactly 0 for an empty interior, 1 for the whole space, 1/2
+        for a half-space; all else with a relative error below 10^-digits.
+
+    Raises
+    ------
+    NormalsError
+        If the shape is not (k, d), or an entry is not a finite real number.
+
+    Examples
+    --------
+    >>> print(fraction([[1, 0, 0], [0, 1, 0], [0, 0, 1]]))
+    0.125
+
+    One in three: the longest of three coordinates comes first.
+
+    >>> import mpmath
+    >>> with mpmath.workdps(30):
+    ...     print(fraction([[1, -1, 0], [1, 0, -1]], digits=30))
+    0.333333333333333333333333333333
+    """
+    if digits < 1:
+        raise ValueError(f"digits must be at least 1: got {digits}")
+    rows, d = exact_rows(normals)
+    cone = describe(rows, d)
+    with mp.workdps(digits):
+        if cone is None:
+            return mp.mpf(0)
+        if cone.rank == 0:
+            return mp.mpf(1)
+        if cone.rank == 1:
+            return mp.mpf(0.5)
+        with mp.workprec(mp.prec + _GUARD_BITS):
+            if cone.rank > 3:
+                raise NotImplementedError(f"rank {cone.rank}")
+            value = wedge(cone) if cone.rank == 2 else polygon(cone)
+        return +value
+
+
+def solid_angle(normals: Any, digits: int = 50) -> mp.mpf:
+    """Measure of the cone on the unit sphere: steradians for d = 3, radians for d = 2.
+
+    The fraction times the area of the sphere, 2 pi^(d/2) / Gamma(d/2); see
+    `fraction` for parameters, accuracy and errors.
+
+    Examples
+    --------
+    >>> print(solid_angle([[1, 0, 0], [0, 1, 0], [0, 0, 1]]) * 2 / mp.pi)
+    1.0
+    """
+    _, d = exact_rows(normals)
+    with mp.workdps(digits + 5):
+        area = 2 * mp.pi ** (mp.mpf(d) / 2) / mp.gamma(mp.mpf(d) / 2)
+        value = fraction(normals, digits + 5) * area
+    with mp.workdps(digits):
+        return +value
