@@ -9,6 +9,7 @@ from mpmath import mp
 from conevol.precision._closed import polygon, wedge
 from conevol.precision._numbers import exact_rows
 from conevol.precision._rays import describe
+from conevol.precision._schlafli import schlafli
 
 __all__ = ["fraction", "solid_angle"]
 
@@ -63,8 +64,9 @@ def fraction(normals: Any, digits: int = 50) -> mp.mpf:
             return mp.mpf(0.5)
         with mp.workprec(mp.prec + _GUARD_BITS):
             if cone.rank > 3:
-                raise NotImplementedError(f"rank {cone.rank}")
-            value = wedge(cone) if cone.rank == 2 else polygon(cone)
+                value = schlafli(cone, digits)
+            else:
+                value = wedge(cone) if cone.rank == 2 else polygon(cone)
         return +value
 
 
