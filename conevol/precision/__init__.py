@@ -8,5 +8,6 @@ with it but the formulas.
 """
 
 from conevol.precision._fraction import fraction, solid_angle
+from conevol.precision._symbolic import closed_form
 
-__all__ = ["fraction", "solid_angle"]
+__all__ = ["closed_form", "fraction", "solid_angle"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from mpmath import mp
 
-from conevol.precision._numbers import Vector, dot
 from conevol.precision._rays import Description
+from conevol.precision._vectors import Vector, dot
 
 __all__ = ["gram_determinant", "polygon", "triangles", "wedge"]
 
@@ -20,7 +20,8 @@ def gram_determinant(*vectors: Vector) -> int:
     """Squared volume of the box that two or three vectors span."""
     if len(vectors) == 2:
         v, w = vectors
-        return dot(v, v) * dot(w, w) - dot(v, w) ** 2
+        vw = dot(v, w)
+        return dot(v, v) * dot(w, w) - vw * vw
     u, v, w = vectors
     if len(u) == 3:
         return _determinant(u, v, w) ** 2

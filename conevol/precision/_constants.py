@@ -20,8 +20,8 @@ from fractions import Fraction
 from mpmath import mp
 
 from conevol.precision._lattice import Lattice, ridges
-from conevol.precision._numbers import Vector, dot, primitive
 from conevol.precision._rays import Description
+from conevol.precision._vectors import Vector, dot, primitive
 
 __all__ = ["Face", "Pair", "axis_of", "constants", "squared_tangent"]
 

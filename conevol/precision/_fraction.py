@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from mpmath import mp
 
+from conevol.precision._algebraic import approximate
 from conevol.precision._closed import polygon, wedge
 from conevol.precision._numbers import exact_rows
-from conevol.precision._rays import describe
+from conevol.precision._rays import Description, describe
 from conevol.precision._schlafli import schlafli
 
 __all__ = ["fraction", "solid_angle"]
@@ -53,21 +55,45 @@ def fraction(normals: Any, digits: int = 50) -> mp.mpf:
     """
     if digits < 1:
         raise ValueError(f"digits must be at least 1: got {digits}")
-    rows, d = exact_rows(normals)
-    cone = describe(rows, d)
+    cone = describe(*exact_rows(normals))
     with mp.workdps(digits):
         if cone is None:
             return mp.mpf(0)
-        if cone.rank == 0:
-            return mp.mpf(1)
-        if cone.rank == 1:
-            return mp.mpf(0.5)
+        if cone.rank < 2:
+            return mp.mpf(1) / (1 + cone.rank)
         with mp.workprec(mp.prec + _GUARD_BITS):
-            if cone.rank > 3:
-                value = schlafli(cone, digits)
-            else:
-                value = wedge(cone) if cone.rank == 2 else polygon(cone)
+            value = _measure(cone, digits) if _rational(cone) else _irrational(cone, digits)
         return +value
+
+
+def _measure(cone: Description, digits: int) -> mp.mpf:
+    """Fraction of a cone of rank 2 or more with integer facets and rays."""
+    if cone.rank == 2:
+        return wedge(cone)
+    return polygon(cone) if cone.rank == 3 else schlafli(cone, digits)
+
+
+def _rational(cone: Description) -> bool:
+    return all(isinstance(x, int) for v in (*cone.facets, *cone.rays) for x in v)
+
+
+def _irrational(cone: Description, digits: int) -> mp.mpf:
+    """With facets and rays rounded, after exact combinatorics, until two results agree."""
+    bits, previous = 4 * mp.prec + 256, None
+    while True:
+        rounded = replace(
+            cone,
+            facets=[approximate(v, bits) for v in cone.facets],
+            rays=[approximate(v, bits) for v in cone.rays],
+        )
+        value = _measure(rounded, digits)
+        if previous is not None and abs(value) > 0 and _agree(value, previous, digits):
+            return value
+        bits, previous = 2 * bits, value
+
+
+def _agree(a: mp.mpf, b: mp.mpf, digits: int) -> bool:
+    return abs(a - b) <= mp.mpf(10) ** -digits * abs(a)
 
 
 def solid_angle(normals: Any, digits: int = 50) -> mp.mpf:

@@ -1,7 +1,8 @@
-"""Normals as exact numbers: every row a vector of coprime integers.
+"""Normals as exact numbers.
 
-The scale of a row is irrelevant, so doubles and fractions lose nothing by it,
-and integer arithmetic is exact and quick whatever the lengths of the rows.
+The scale of a row is irrelevant, so rows of doubles and fractions become rows
+of coprime integers; integer arithmetic is exact and quick whatever the lengths
+of the rows.  Only irrational entries need a number field.
 """
 
 from __future__ import annotations
@@ -16,27 +17,14 @@ import numpy as np
 import sympy
 
 from conevol.errors import NormalsError
+from conevol.precision._algebraic import in_one_field
+from conevol.precision._vectors import Vector, primitive
 
-__all__ = ["Vector", "dot", "exact_rows", "primitive"]
-
-Vector = tuple[int, ...]
-
-
-def dot(a: Sequence[int], b: Sequence[int]) -> int:
-    """Inner product."""
-    return sum(x * y for x, y in zip(a, b, strict=True))
-
-
-def primitive(vector: Sequence[int]) -> Vector:
-    """The same direction with coprime integers; a zero vector stays as it is."""
-    divisor = math.gcd(*vector)
-    if divisor > 1:
-        return tuple(x // divisor for x in vector)
-    return tuple(vector)
+__all__ = ["exact_rows"]
 
 
 def exact_rows(normals: Any) -> tuple[list[Vector], int]:
-    """Rows of `normals` (k, d) as coprime integer vectors, and d.
+    """Rows of `normals` (k, d) as exact vectors of coprime integers where possible, and d.
 
     Zero rows and repeated rows (equal up to a positive scale) are left out.
 
@@ -46,14 +34,31 @@ def exact_rows(normals: Any) -> tuple[list[Vector], int]:
         If the shape is not (k, d) with d >= 1, or an entry is not a finite real number.
     """
     table, d = _table(normals)
-    rows: dict[Vector, None] = {}
-    for i, entries in enumerate(table):
-        ratios = [_ratio(x, i, j) for j, x in enumerate(entries)]
-        scale = math.lcm(*(q for _, q in ratios))
-        row = primitive([p * (scale // q) for p, q in ratios])
-        if any(row):
-            rows[row] = None
-    return list(rows), d
+    ratios = [[_ratio(x, i, j) for j, x in enumerate(row)] for i, row in enumerate(table)]
+    if any(isinstance(x, sympy.Expr) for row in ratios for x in row):
+        rows = _irrational(ratios)
+    else:
+        rows = [_integers(row) for row in ratios]
+    distinct = dict.fromkeys(primitive(row) for row in rows)
+    return [row for row in distinct if any(row)], d
+
+
+def _integers(row: list[tuple[int, int]]) -> list[int]:
+    scale = math.lcm(*(q for _, q in row))
+    return [p * (scale // q) for p, q in row]
+
+
+def _irrational(table: list[list[Any]]) -> list[list[Any]]:
+    """Rows whose entries are in one number field."""
+    flat = [x if isinstance(x, sympy.Expr) else sympy.Rational(*x) for row in table for x in row]
+    numbers = in_one_field(flat)
+    if numbers is None:
+        raise NormalsError(
+            "normals are not in one real number field: write them with real radicals or "
+            "sympy.CRootOf, or round them to fractions"
+        )
+    d = len(table[0])
+    return [numbers[i : i + d] for i in range(0, len(numbers), d)]
 
 
 def _table(normals: Any) -> tuple[list[Sequence[Any]], int]:
@@ -84,8 +89,8 @@ def _table(normals: Any) -> tuple[list[Sequence[Any]], int]:
     return rows, shape[1]
 
 
-def _ratio(x: Any, i: int, j: int) -> tuple[int, int]:
-    """Numerator and denominator of entry (i, j), exactly."""
+def _ratio(x: Any, i: int, j: int) -> tuple[int, int] | sympy.Expr:
+    """Numerator and denominator of entry (i, j), exactly; an irrational one as it is."""
     try:
         if isinstance(x, Rational):
             return int(x.numerator), int(x.denominator)
@@ -103,10 +108,17 @@ def _ratio(x: Any, i: int, j: int) -> tuple[int, int]:
             f"normals[{i}] is not finite: got {x!r} in column {j}, expected finite numbers; "
             "drop the row if it is no constraint"
         ) from None
-    raise NormalsError(
-        f"normals[{i}] is not real: got {x!r:.80} ({type(x).__name__}) in column {j}, expected "
-        "float, int, Fraction or a sympy number; convert it first"
-    )
+    if not isinstance(x, sympy.Expr) or not x.is_real:
+        raise NormalsError(
+            f"normals[{i}] is not real: got {x!r:.80} ({type(x).__name__}) in column {j}, expected "
+            "float, int, Fraction or a sympy number; convert it first"
+        )
+    if not x.is_algebraic or x.has(sympy.Float):
+        raise NormalsError(
+            f"normals[{i}] is not algebraic: got {x!r:.80} in column {j}, expected rational or "
+            "algebraic numbers; round it to a fraction"
+        )
+    return x
 
 
 def _binary_ratio(number: tuple[int, int, int, int]) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from conevol.precision._numbers import Vector, dot, primitive
+from conevol.precision._vectors import Vector, dot, eliminate
 
 __all__ = ["Description", "describe"]
 
@@ -66,14 +66,9 @@ def _cut_lineality(
     if height < 0:
         line, height = tuple(-x for x in line), -height
     ray = (line, bit - 1)  # lies on all rows before this one
-    moved = [(_eliminate(v, dot(row, v), line, height), tight | bit) for v, tight in rays]
+    moved = [(eliminate(v, dot(row, v), line, height), tight | bit) for v, tight in rays]
     others = [other for j, other in enumerate(lines) if j != pivot]
-    return [*moved, ray], [_eliminate(v, dot(row, v), line, height) for v in others]
-
-
-def _eliminate(v: Vector, value: int, axis: Vector, height: int) -> Vector:
-    """The direction of v - (value / height) axis, for height > 0."""
-    return primitive([height * x - value * y for x, y in zip(v, axis, strict=True)])
+    return [*moved, ray], [eliminate(v, dot(row, v), line, height) for v in others]
 
 
 def _cut_pointed(
@@ -96,7 +91,7 @@ def _cut_pointed(
         for w, tight_w, below in negative:
             common = tight_v & tight_w
             if common.bit_count() >= rank - 2 and _adjacent(common, rays):
-                kept.append((_eliminate(w, below, v, above), common | bit))
+                kept.append((eliminate(w, below, v, above), common | bit))
     return kept
 
 
@@ -110,10 +105,10 @@ def _orthogonal_to(lines: list[Vector], vectors: list[Vector]) -> list[Vector]:
     orthogonal: list[Vector] = []
     for line in lines:
         for axis in orthogonal:
-            line = _eliminate(line, dot(line, axis), axis, dot(axis, axis))
+            line = eliminate(line, dot(line, axis), axis, dot(axis, axis))
         orthogonal.append(line)
     for axis in orthogonal:
-        vectors = [_eliminate(v, dot(v, axis), axis, dot(axis, axis)) for v in vectors]
+        vectors = [eliminate(v, dot(v, axis), axis, dot(axis, axis)) for v in vectors]
     return vectors
 
 
