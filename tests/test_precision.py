@@ -91,6 +91,20 @@ def test_needles(power):
             assert close(value, expected)
 
 
+@pytest.mark.parametrize("power", [8, 30])
+def test_corners_almost_opposite(power):
+    """A sliver from pole to pole: almost all digits cancel in the triangle's denominator."""
+    t = Fraction(1, 10**power)
+    corners = [[1, 0, 0], [-1, t, 0], [-1, t, 5 * t * t]]
+    normals = [np.cross(corners[i], corners[(i + 1) % 3]) for i in range(3)]
+    few, many = fraction(normals, 20), fraction(normals, 20 + 8 * power)
+    assert many > 0
+    assert close(few, many, 20)
+    halves = [fraction([*normals, [s, -s * t, s]], 30) for s in (1, -1)]
+    with mp.workdps(50):
+        assert close(sum(halves), many, 29)
+
+
 @pytest.mark.parametrize("kind", ["normal", "integer", "near repeats", "scales"])
 @pytest.mark.parametrize("d", [2, 3])
 def test_sign_patterns_sum_to_one(kind, d):
@@ -183,3 +197,5 @@ def test_errors(normals, text):
 def test_digits_must_be_positive():
     with pytest.raises(ValueError, match="digits must be at least 1: got 0"):
         fraction([[1]], digits=0)
+    with pytest.raises(ValueError, match="digits must be at least 1: got -1"):
+        solid_angle([[1]], digits=-1)

@@ -106,17 +106,12 @@ class Algebraic:
     def rational(self) -> Fraction | None:
         """The number if it is rational."""
         coefficients = self._list()
-        if len(coefficients) > 1:
-            return None
-        return sum(
-            (Fraction(int(c.numerator), int(c.denominator)) for c in coefficients), Fraction(0)
-        )
+        return None if len(coefficients) > 1 else sum(coefficients, Fraction(0))
 
     def _list(self) -> list[Fraction]:
         """Coefficients of the polynomial in the root, the constant one first."""
-        return [
-            Fraction(int(c.numerator), int(c.denominator)) for c in reversed(self.element.to_list())
-        ]
+        lowest_first = reversed(self.element.to_list())
+        return [Fraction(int(c.numerator), int(c.denominator)) for c in lowest_first]
 
 
 def in_one_field(numbers: Sequence[sympy.Expr]) -> list[Algebraic | Fraction] | None:
