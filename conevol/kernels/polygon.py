@@ -1,0 +1,368 @@
+"""Spherical polygons: a three-dimensional cone cut out one half-space at a time.
+
+A polygon is a cyclic list of m edges, each the index of a row of the normals
+`a` (inward).  Vertex i lies between edge i and edge i + 1 and is the ray
+a[edge[i]] x a[edge[i + 1]], computed from the two input rows with relative
+error 1.5 u in every component, so nothing accumulates however often a polygon
+is cut.  m = 0 is the whole sphere, 1 a hemisphere, 2 a lune; then the vertices
+are none, none, and a pair of antipodes.
+
+Polygons live in numbered slots of one workspace, edge (slots, capacity) and
+vert (slots, capacity, 3): passing a slot number instead of an array keeps
+reference counting out of the hot loops.  A polygon cut k times has at most
+k + 1 edges.
+
+Every decision (which side of a plane a vertex is on) is the sign of a 3 x 3
+determinant of input rows and is exact, so the polygon is combinatorially that
+of the exact cone; only its area is rounded.
+"""
+
+from __future__ import annotations
+
+import math
+
+from conevol.kernels._jit import inline_kernel, lean_kernel
+from conevol.kernels.exact import (
+    SCRATCH_ROWS,
+    SIGN_FILTER,
+    U,
+    cross,
+    dd_cross,
+    dd_det3,
+    det2,
+    doubtful_det3_sign,
+    two_prod,
+    two_sum,
+)
+
+INSIDE, OUTSIDE, CROSSES, CROSSES_PENCIL = 0, 1, 2, 3
+EMPTY = -1
+
+# Error of the denominator of a fan triangle in units of |v0| |v1| |v2|: the six
+# norms and products carry at most 60 u together (see `half_excess`).
+_DENOMINATOR_ERROR = 60 * U
+# Relative error of a product of two complex factors in the first quadrant, atan2
+# and the final scaling.
+_PRODUCT_ERROR = 5 * U
+# Beyond this relative bound the determinants are recomputed in double-double.
+_REFINE_ABOVE = 3e-14
+# Below this distance from the origin a fan triangle has almost antipodal vertices.
+_ANTIPODAL = 0.05
+
+
+@lean_kernel
+def scale_rows(a, k):
+    """Scale the first k rows by powers of two where needed; drop zero rows.
+
+    Ensures: the largest entry of every kept row lies in [2^-100, 2^100].
+    Returns the number of rows kept, which are moved to the front.
+    """
+    kept = 0
+    for i in range(k):
+        x, y, z = a[i, 0], a[i, 1], a[i, 2]
+        largest = max(abs(x), abs(y), abs(z))
+        if largest == 0.0:
+            continue
+        if not (2.0**-100 <= largest <= 2.0**100):
+            shift = -math.frexp(largest)[1]
+            half = shift // 2
+            x = math.ldexp(math.ldexp(x, half), shift - half)
+            y = math.ldexp(math.ldexp(y, half), shift - half)
+            z = math.ldexp(math.ldexp(z, half), shift - half)
+        a[kept, 0], a[kept, 1], a[kept, 2] = x, y, z
+        kept += 1
+    return kept
+
+
+@inline_kernel
+def _vertex_sign(m, p, edge, vert, i, a, c):
+    """Sign of row c at vertex i of an m-gon, exactly."""
+    p0 = a[c, 0] * vert[p, i, 0]
+    p1 = a[c, 1] * vert[p, i, 1]
+    p2 = a[c, 2] * vert[p, i, 2]
+    s = p0 + p1 + p2
+    if abs(s) > SIGN_FILTER * (abs(p0) + abs(p1) + abs(p2)):
+        return 1 if s > 0.0 else -1
+    return doubtful_det3_sign(a, edge[p, i], edge[p, i + 1] if i + 1 < m else edge[p, 0], c)
+
+
+@lean_kernel
+def _pencil_sign(p, vert, a, i, j):
+    """Sign of vertex 0 . (row i x row j), where all three are parallel."""
+    x, y, z = abs(vert[p, 0, 0]), abs(vert[p, 0, 1]), abs(vert[p, 0, 2])
+    if x >= y and x >= z:
+        s = det2(a[i, 1], a[i, 2], a[j, 1], a[j, 2])
+        v = vert[p, 0, 0]
+    elif y >= z:
+        s = det2(a[i, 2], a[i, 0], a[j, 2], a[j, 0])
+        v = vert[p, 0, 1]
+    else:
+        s = det2(a[i, 0], a[i, 1], a[j, 0], a[j, 1])
+        v = vert[p, 0, 2]
+    if s == 0.0:
+        return 0
+    return 1 if (s > 0.0) == (v > 0.0) else -1
+
+
+@lean_kernel
+def _locate_few(m, p, edge, vert, a, c, sign):
+    """`locate` for the sphere, the hemisphere and the lune."""
+    if m == 0:
+        return CROSSES
+    if m == 1:
+        e = edge[p, 0]
+        x, y, z = cross(a, e, c)
+        if x != 0.0 or y != 0.0 or z != 0.0:
+            return CROSSES
+        dot = a[e, 0] * a[c, 0] + a[e, 1] * a[c, 1] + a[e, 2] * a[c, 2]
+        return INSIDE if dot > 0.0 else OUTSIDE
+    s = _vertex_sign(m, p, edge, vert, 0, a, c)
+    if s != 0:
+        sign[0], sign[1] = s, -s
+        return CROSSES
+    # The plane holds the lune's axis: compare with the middles of its two edges.
+    sign[0] = _pencil_sign(p, vert, a, edge[p, 0], c)
+    sign[1] = _pencil_sign(p, vert, a, c, edge[p, 1])
+    if sign[0] >= 0 and sign[1] >= 0:
+        return INSIDE
+    if sign[0] <= 0 and sign[1] <= 0:
+        return OUTSIDE
+    return CROSSES_PENCIL
+
+
+@inline_kernel
+def locate(m, p, edge, vert, a, c, sign):
+    """Where the polygon in slot p lies with respect to row c: INSIDE, OUTSIDE or CROSSES(_PENCIL).
+
+    Touching counts as not crossing.  Fills `sign` for `cut`.
+    """
+    if m < 3:
+        return _locate_few(m, p, edge, vert, a, c, sign)
+    positive = negative = False
+    for i in range(m):
+        s = _vertex_sign(m, p, edge, vert, i, a, c)
+        sign[i] = s
+        positive |= s > 0
+        negative |= s < 0
+    if not negative:
+        return INSIDE
+    return CROSSES if positive else OUTSIDE
+
+
+@inline_kernel
+def _set_vertex(vert, p, i, a, r, s):
+    vert[p, i, 0], vert[p, i, 1], vert[p, i, 2] = cross(a, r, s)
+
+
+@lean_kernel
+def _cut_few(m, p, q, edge, vert, a, c, sign, side, where):
+    """`cut` for the sphere, the hemisphere and a plane through a lune's axis."""
+    if m == 0:
+        edge[q, 0] = c
+        return 1
+    if where == CROSSES_PENCIL and sign[0] != side:
+        edge[q, 0], edge[q, 1] = c, edge[p, 1]
+    else:
+        edge[q, 0], edge[q, 1] = edge[p, 0], c
+    x, y, z = cross(a, edge[q, 0], edge[q, 1])
+    vert[q, 0, 0], vert[q, 0, 1], vert[q, 0, 2] = x, y, z
+    vert[q, 1, 0], vert[q, 1, 1], vert[q, 1, 2] = -x, -y, -z
+    return 2
+
+
+@inline_kernel
+def cut(m, p, q, edge, vert, a, c, sign, side, where):
+    """Put the part of polygon p on one side of a plane into slot q; returns its m.
+
+    Requires: `locate` returned `where`, CROSSES or CROSSES_PENCIL, and filled
+    `sign`; row c points to the side that is kept, whose signs are `side`; p != q.
+    The new edge c comes last, between vertices m - 2 and m - 1.
+    """
+    if m < 2 or where == CROSSES_PENCIL:
+        return _cut_few(m, p, q, edge, vert, a, c, sign, side, where)
+    # The kept vertices are one cyclic run: find its first.
+    i = 0
+    if sign[0] == side:
+        i = m - 1
+        while sign[i] == side:
+            i -= 1
+        i = i + 1 if i + 1 < m else 0
+    else:
+        while sign[i] != side:
+            i += 1
+    n = 0
+    while sign[i] == side:
+        edge[q, n] = edge[p, i]
+        vert[q, n, 0], vert[q, n, 1], vert[q, n, 2] = vert[p, i, 0], vert[p, i, 1], vert[p, i, 2]
+        n += 1
+        i += 1
+        if i == m:
+            i = 0
+    edge[q, n] = edge[p, i]
+    edge[q, n + 1] = c
+    _set_vertex(vert, q, n, a, edge[p, i], c)
+    _set_vertex(vert, q, n + 1, a, c, edge[q, 0])
+    return n + 2
+
+
+@lean_kernel
+def lune_angle(a, i, j):
+    """Interior angle of the lune between rows i and j, and a bound of its error."""
+    x, y, z = cross(a, i, j)
+    sine = math.sqrt(x * x + y * y + z * z)
+    p0, p1, p2 = a[i, 0] * a[j, 0], a[i, 1] * a[j, 1], a[i, 2] * a[j, 2]
+    cosine = -(p0 + p1 + p2)
+    # sine: relative 4 u.  cosine: 3 u of the sum of sizes.
+    r2 = sine * sine + cosine * cosine
+    cosine_error = 3 * U * (abs(p0) + abs(p1) + abs(p2))
+    angle = math.atan2(sine, cosine)
+    error = sine * (4 * U * abs(cosine) + cosine_error) / r2
+    return angle, error + 3 * U * angle
+
+
+@inline_kernel
+def _dot(v, p, i, j):
+    return v[p, i, 0] * v[p, j, 0] + v[p, i, 1] * v[p, j, 1] + v[p, i, 2] * v[p, j, 2]
+
+
+@lean_kernel
+def _dd_unit(a, i, j, out):
+    """Unit vector along row i x row j as double-doubles, in rows out and out + 1 of a."""
+    xh, xl, yh, yl, zh, zl = dd_cross(a, i, j)
+    s, e = two_prod(xh, xh)
+    p, f = two_prod(yh, yh)
+    s, g = two_sum(s, p)
+    e += f + g
+    p, f = two_prod(zh, zh)
+    s, g = two_sum(s, p)
+    e += f + g + 2.0 * (xh * xl + yh * yl + zh * zl)
+    # One Newton step in double-double from the float reciprocal root.
+    y0 = 1.0 / math.sqrt(s)
+    q, qe = two_prod(y0, y0)
+    t, te = two_prod(s, q)
+    residual = (1.0 - t) - te - (s * qe + e * q)
+    y1 = 0.5 * y0 * residual
+    for l, h, lo in ((0, xh, xl), (1, yh, yl), (2, zh, zl)):
+        p, f = two_prod(h, y0)
+        f += h * y1 + lo * y0
+        a[out, l] = p + f
+        a[out + 1, l] = f - (a[out, l] - p)
+
+
+@lean_kernel
+def _antipodal_denominator(a, e0, e1, e2, e3, e4, e5):
+    """1 + x.y + y.z + z.x for unit x, y, z of which two are almost antipodal.
+
+    The vectors are the crosses of rows (e0, e1), (e2, e3), (e4, e5).  With x, y
+    the pair whose sum s is shortest it equals |s|^2 / 2 + s.z.
+    Returns the value and a bound of its absolute error.
+    """
+    base = a.shape[0] - SCRATCH_ROWS
+    _dd_unit(a, e0, e1, base)
+    _dd_unit(a, e2, e3, base + 2)
+    _dd_unit(a, e4, e5, base + 4)
+    shortest = math.inf
+    value = error = 0.0
+    for i in range(3):
+        z, x, y = base + 2 * i, base + 2 * ((i + 1) % 3), base + 2 * ((i + 2) % 3)
+        s2 = sz = size = 0.0
+        for l in range(3):
+            s, e = two_sum(a[x, l], a[y, l])
+            s += e + (a[x + 1, l] + a[y + 1, l])
+            s2 += s * s
+            sz += s * a[z, l]
+            size += abs(s * a[z, l])
+        if s2 < shortest:
+            shortest = s2
+            value = 0.5 * s2 + sz
+            error = 6 * U * (s2 + size) + 64 * U * U
+    return value, error
+
+
+@lean_kernel
+def half_excess(m, p, edge, vert, a, refine):
+    """Half the spherical excess (area / 2) of the m-gon in slot p, m >= 3; a bound of its error.
+
+    Fan of triangles from vertex 0.  For rays v0, v1, v2 (van Oosterom and Strackee 1983)
+
+        tan(E / 2) = det(v0, v1, v2) / (|v0||v1||v2| + v0.v1 |v2| + v1.v2 |v0| + v2.v0 |v1|)
+
+    and since v1 and v2 share the edge e, v1 x v2 = e det(rows before, e, after):
+    the numerator is a product of two determinants of input rows, both >= 0, so
+    nothing cancels.  The factors (denominator + i numerator) are multiplied, and
+    one atan2 takes the argument; it is at most pi because a cone with a
+    half-space has at most half the sphere.
+
+    With `refine` the determinants, and the denominators of almost antipodal
+    rays, are computed in double-double.
+    """
+    re, im, error = 1.0, 0.0, 0.0
+    n0 = math.sqrt(_dot(vert, p, 0, 0))
+    n1 = math.sqrt(_dot(vert, p, 1, 1))
+    d01 = _dot(vert, p, 0, 1)
+    for i in range(1, m - 1):
+        j = i + 1
+        e = edge[p, j]
+        after = edge[p, j + 1] if j + 1 < m else edge[p, 0]
+        n2 = math.sqrt(_dot(vert, p, j, j))
+        d02 = _dot(vert, p, 0, j)
+        d12 = _dot(vert, p, i, j)
+        scale = 1.0 / (n0 * n1 * n2)
+        den = 1.0 + (d01 * n2 + d12 * n0 + d02 * n1) * scale
+        den_error = _DENOMINATOR_ERROR
+        if refine:
+            apex, apex_error = dd_det3(a, edge[p, 0], edge[p, 1], e)
+            turn, turn_error = dd_det3(a, edge[p, i], e, after)
+        else:
+            p0 = a[e, 0] * vert[p, 0, 0]
+            p1 = a[e, 1] * vert[p, 0, 1]
+            p2 = a[e, 2] * vert[p, 0, 2]
+            apex = p0 + p1 + p2
+            apex_error = SIGN_FILTER * (abs(p0) + abs(p1) + abs(p2))
+            p0 = a[after, 0] * vert[p, i, 0]
+            p1 = a[after, 1] * vert[p, i, 1]
+            p2 = a[after, 2] * vert[p, i, 2]
+            turn = p0 + p1 + p2
+            turn_error = SIGN_FILTER * (abs(p0) + abs(p1) + abs(p2))
+        apex, turn = max(apex, 0.0), max(turn, 0.0)
+        num = (apex * scale) * turn
+        num_error = (
+            (apex_error * scale) * turn + (apex * scale) * turn_error
+            + (apex_error * scale) * turn_error + 16 * U * num
+        )  # fmt: skip
+        r2 = den * den + num * num
+        if refine and r2 < _ANTIPODAL * _ANTIPODAL:
+            den, den_error = _antipodal_denominator(
+                a, edge[p, 0], edge[p, 1], edge[p, i], e, e, after
+            )
+            r2 = den * den + num * num
+        slack = abs(den) * num_error + num * den_error
+        # First order, doubled, unless the error reaches the size of the factor.
+        if slack + num_error * num_error + den_error * den_error < 0.25 * r2:
+            error += 2.0 * slack / r2 if slack > 1e-3 * r2 else 1.01 * slack / r2
+        else:
+            error += math.pi
+        re, im = re * den - im * num, re * num + im * den
+        n1, d01 = n2, d02
+    angle = math.atan2(im, re)
+    if angle < 0.0:
+        angle = angle + 2.0 * math.pi if re < 0.0 else 0.0
+    return angle, error + m * _PRODUCT_ERROR * angle
+
+
+@lean_kernel
+def polygon_fraction(m, p, edge, vert, a):
+    """Fraction of the sphere in polygon p, and a bound of its error."""
+    if m < 3:
+        if m == 2:
+            angle, error = lune_angle(a, edge[p, 0], edge[p, 1])
+            return angle * (0.5 / math.pi), error * (0.5 / math.pi)
+        if m == EMPTY:
+            return 0.0, 0.0
+        return (1.0 if m == 0 else 0.5), 0.0
+    angle, error = half_excess(m, p, edge, vert, a, False)
+    if error > _REFINE_ABOVE * angle:
+        angle2, error2 = half_excess(m, p, edge, vert, a, True)
+        if error2 < error:
+            angle, error = angle2, error2
+    return angle * (0.5 / math.pi), error * (0.5 / math.pi)
