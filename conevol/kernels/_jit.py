@@ -1,8 +1,10 @@
 """The one place that configures numba.
 
 `kernel` compiles on first call and keeps the result on disk; nothing is
-compiled at import.  ``fastmath`` stays off: the error-free transforms of
-`conevol.kernels.exact` and the checks for NaN need IEEE arithmetic as written.
+compiled at import.  All kernels release the GIL and run in the threads of
+`conevol.parallel`, which compile nothing of their own.  ``fastmath`` stays off: the
+error-free transforms of `conevol.kernels.exact` and the checks for NaN need IEEE
+arithmetic as written.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 from numba import njit, types
 from numba.extending import intrinsic
 
-__all__ = ["fma", "inline_kernel", "kernel", "lean_kernel", "parallel_kernel"]
+__all__ = ["fma", "inline_kernel", "kernel", "lean_kernel"]
 
 _OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
 
@@ -19,7 +21,6 @@ kernel = njit(**_OPTIONS)
 # operations would cost several times the arithmetic of a small cone.
 lean_kernel = njit(**_OPTIONS, _nrt=False)
 inline_kernel = njit(**_OPTIONS, _nrt=False, forceinline=True)
-parallel_kernel = njit(**_OPTIONS, parallel=True)
 
 
 @intrinsic

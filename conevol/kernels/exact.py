@@ -3,12 +3,11 @@
 A ladder of predicates: a filtered float, double-double, and expansions that
 are exact.  Each rung either is sure or hands on to the next.  u = 2^-53.
 
-The normals are rows of an array `a` whose last SCRATCH_ROWS rows are scratch of
-the exact rung, so that nothing is allocated here.
-
-Rows must be scaled so that their largest entry lies in [2^-100, 2^100]
-(`conevol.kernels.polygon.scale_rows`).  Then nothing here overflows, and the
-exact rung is exact unless entries of one row differ by more than 2^250.
+The normals are rows of an array `a`: x, y, z in the first three columns (see
+`conevol.kernels.polygon` for the others), the largest entry in
+[2^-100, 2^100].  Then nothing here overflows, and the exact rung is exact
+unless entries of one row differ by more than 2^250.  The last SCRATCH_ROWS rows
+are scratch of the exact rung, so that nothing is allocated here.
 
 Sources: T. J. Dekker (1971) for the product, D. E. Knuth (1969) for the sum,
 C.-P. Jeannerod, N. Louvet and J.-M. Muller (2013) for the error 1.5 u of
@@ -22,7 +21,8 @@ from conevol.kernels._jit import fma, inline_kernel, lean_kernel
 U = 2.0**-53
 SCRATCH_ROWS = 8
 # |fl(c . v) - c . (a x b)| <= SIGN_FILTER * sum |c_l v_l|: 1.5 u from v, 1 u from
-# each product, 2 u from the sums, and the rounding of the bound itself.
+# each product, 2 u from the sums, and the rounding of the bound itself.  The sum is
+# at most the largest entry of c times the 1-norm of v, which rows and vertices carry.
 SIGN_FILTER = 6 * U
 # The same for the double-double determinant, against sum |c_l| (|a_m b_n| + |a_n b_m|):
 # each of the three double-double minors and the weighted sum lose a few u^2.

@@ -7,14 +7,18 @@ error 1.5 u in every component, so nothing accumulates however often a polygon
 is cut.  m = 0 is the whole sphere, 1 a hemisphere, 2 a lune; then the vertices
 are none, none, and a pair of antipodes.
 
+Rows of `a` are (x, y, z, largest entry, error), vertices (x, y, z, 1-norm, error).
+The error bounds every entry of a row that was itself computed; it is 0 for rows
+that are given.  Every decision, on which side of a plane a vertex is, is the sign
+of a 3 x 3 determinant.  For given rows it is exact, so the polygon is
+combinatorially that of the exact cone and only its area is rounded.  For computed
+rows a vertex within its error of a plane counts as lying on it, so that rounding
+makes no slivers.
+
 Polygons live in numbered slots of one workspace, edge (slots, capacity) and
-vert (slots, capacity, 3): passing a slot number instead of an array keeps
+vert (slots, capacity, 5): passing a slot number instead of an array keeps
 reference counting out of the hot loops.  A polygon cut k times has at most
 k + 1 edges.
-
-Every decision (which side of a plane a vertex is on) is the sign of a 3 x 3
-determinant of input rows and is exact, so the polygon is combinatorially that
-of the exact cone; only its area is rounded.
 """
 
 from __future__ import annotations
@@ -36,6 +40,7 @@ from conevol.kernels.exact import (
 )
 
 INSIDE, OUTSIDE, CROSSES, CROSSES_PENCIL = 0, 1, 2, 3
+NEAR = 4
 EMPTY = -1
 
 # Error of the denominator of a fan triangle in units of |v0| |v1| |v2|: the six
@@ -50,39 +55,42 @@ _REFINE_ABOVE = 3e-14
 _ANTIPODAL = 0.05
 
 
-@lean_kernel
-def scale_rows(a, k):
-    """Scale the first k rows by powers of two where needed; drop zero rows.
-
-    Ensures: the largest entry of every kept row lies in [2^-100, 2^100].
-    Returns the number of rows kept, which are moved to the front.
-    """
-    kept = 0
-    for i in range(k):
-        x, y, z = a[i, 0], a[i, 1], a[i, 2]
-        largest = max(abs(x), abs(y), abs(z))
-        if largest == 0.0:
-            continue
-        if not (2.0**-100 <= largest <= 2.0**100):
-            shift = -math.frexp(largest)[1]
-            half = shift // 2
-            x = math.ldexp(math.ldexp(x, half), shift - half)
-            y = math.ldexp(math.ldexp(y, half), shift - half)
-            z = math.ldexp(math.ldexp(z, half), shift - half)
-        a[kept, 0], a[kept, 1], a[kept, 2] = x, y, z
-        kept += 1
-    return kept
+@inline_kernel
+def put_row(a, row, x, y, z, error):
+    """Store a normal, scaled into range by a power of two; returns its largest entry."""
+    largest = max(abs(x), abs(y), abs(z))
+    scaled = largest
+    if not (2.0**-100 <= largest <= 2.0**100) and 0.0 < largest < math.inf:
+        shift = -math.frexp(largest)[1]
+        half = shift // 2
+        x = math.ldexp(math.ldexp(x, half), shift - half)
+        y = math.ldexp(math.ldexp(y, half), shift - half)
+        z = math.ldexp(math.ldexp(z, half), shift - half)
+        scaled = max(abs(x), abs(y), abs(z))
+        error *= scaled / largest
+    a[row, 0], a[row, 1], a[row, 2], a[row, 3], a[row, 4] = x, y, z, scaled, error
+    return largest
 
 
 @inline_kernel
-def _vertex_sign(m, p, edge, vert, i, a, c):
-    """Sign of row c at vertex i of an m-gon, exactly."""
-    p0 = a[c, 0] * vert[p, i, 0]
-    p1 = a[c, 1] * vert[p, i, 1]
-    p2 = a[c, 2] * vert[p, i, 2]
-    s = p0 + p1 + p2
-    if abs(s) > SIGN_FILTER * (abs(p0) + abs(p1) + abs(p2)):
-        return 1 if s > 0.0 else -1
+def _cross_error(a, i, j):
+    """Bound of the error of every entry of row i x row j that the rows' errors cause."""
+    if a[i, 4] == 0.0 and a[j, 4] == 0.0:
+        return 0.0
+    return 2.0 * (a[i, 3] * a[j, 4] + a[i, 4] * a[j, 3] + a[i, 4] * a[j, 4])
+
+
+@inline_kernel
+def _tolerances(a, c):
+    """Factors of a vertex's 1-norm and error: closer to plane c its side is in doubt."""
+    return SIGN_FILTER * a[c, 3] + a[c, 4], 3.0 * (a[c, 3] + a[c, 4])
+
+
+@lean_kernel
+def _doubtful_side(m, p, edge, vert, i, a, c):
+    """Side of vertex i that the float filter did not tell: 0 within the rows' errors."""
+    if a[c, 4] > 0.0 or vert[p, i, 4] > 0.0:
+        return 0
     return doubtful_det3_sign(a, edge[p, i], edge[p, i + 1] if i + 1 < m else edge[p, 0], c)
 
 
@@ -99,59 +107,133 @@ def _pencil_sign(p, vert, a, i, j):
     else:
         s = det2(a[i, 0], a[i, 1], a[j, 0], a[j, 1])
         v = vert[p, 0, 2]
-    if s == 0.0:
+    if abs(s) <= _cross_error(a, i, j):
         return 0
     return 1 if (s > 0.0) == (v > 0.0) else -1
 
 
 @lean_kernel
 def _locate_few(m, p, edge, vert, a, c, sign):
-    """`locate` for the sphere, the hemisphere and the lune."""
+    """`locate` for the sphere, the hemisphere and the lune; not crossing is NEAR."""
     if m == 0:
         return CROSSES
     if m == 1:
         e = edge[p, 0]
         x, y, z = cross(a, e, c)
-        if x != 0.0 or y != 0.0 or z != 0.0:
+        if max(abs(x), abs(y), abs(z)) > _cross_error(a, e, c):
             return CROSSES
         dot = a[e, 0] * a[c, 0] + a[e, 1] * a[c, 1] + a[e, 2] * a[c, 2]
-        return INSIDE if dot > 0.0 else OUTSIDE
-    s = _vertex_sign(m, p, edge, vert, 0, a, c)
-    if s != 0:
-        sign[0], sign[1] = s, -s
+        return INSIDE | NEAR if dot > 0.0 else OUTSIDE | NEAR
+    p0 = a[c, 0] * vert[p, 0, 0]
+    p1 = a[c, 1] * vert[p, 0, 1]
+    p2 = a[c, 2] * vert[p, 0, 2]
+    s = p0 + p1 + p2
+    filter, lift = _tolerances(a, c)
+    side = 0
+    if abs(s) > filter * vert[p, 0, 3] + lift * vert[p, 0, 4]:
+        side = 1 if s > 0.0 else -1
+    elif p0 != 0.0 or p1 != 0.0 or p2 != 0.0:
+        side = _doubtful_side(m, p, edge, vert, 0, a, c)
+    if side != 0:
+        sign[0], sign[1] = side, -side
         return CROSSES
     # The plane holds the lune's axis: compare with the middles of its two edges.
     sign[0] = _pencil_sign(p, vert, a, edge[p, 0], c)
     sign[1] = _pencil_sign(p, vert, a, c, edge[p, 1])
     if sign[0] >= 0 and sign[1] >= 0:
-        return INSIDE
+        return INSIDE | NEAR
     if sign[0] <= 0 and sign[1] <= 0:
-        return OUTSIDE
+        return OUTSIDE | NEAR
     return CROSSES_PENCIL
 
 
 @inline_kernel
 def locate(m, p, edge, vert, a, c, sign):
-    """Where the polygon in slot p lies with respect to row c: INSIDE, OUTSIDE or CROSSES(_PENCIL).
+    """Where the polygon in slot p lies with respect to row c.
 
+    Returns INSIDE, OUTSIDE, CROSSES or CROSSES_PENCIL, and with it the flag NEAR
+    when a vertex was so close to the plane that the float filter could not tell.
     Touching counts as not crossing.  Fills `sign` for `cut`.
     """
     if m < 3:
         return _locate_few(m, p, edge, vert, a, c, sign)
-    positive = negative = False
+    positive = negative = near = 0
+    x, y, z = a[c, 0], a[c, 1], a[c, 2]
+    filter, lift = _tolerances(a, c)
     for i in range(m):
-        s = _vertex_sign(m, p, edge, vert, i, a, c)
-        sign[i] = s
-        positive |= s > 0
-        negative |= s < 0
-    if not negative:
-        return INSIDE
-    return CROSSES if positive else OUTSIDE
+        p0, p1, p2 = x * vert[p, i, 0], y * vert[p, i, 1], z * vert[p, i, 2]
+        s = p0 + p1 + p2
+        side = 1 if s > 0.0 else -1
+        if abs(s) <= filter * vert[p, i, 3] + lift * vert[p, i, 4]:
+            near = NEAR
+            if p0 == 0.0 and p1 == 0.0 and p2 == 0.0:
+                side = 0
+            else:
+                side = _doubtful_side(m, p, edge, vert, i, a, c)
+        sign[i] = side
+        positive |= side == 1
+        negative |= side == -1
+    if positive and negative:
+        return CROSSES | near
+    return (OUTSIDE if negative or not positive else INSIDE) | near
+
+
+@lean_kernel
+def doubt(m, p, vert, a, c, sign):
+    """Bound of the fraction that vertices within their error of plane c leave undecided.
+
+    Requires: `locate` filled `sign`.  Such a vertex is at most `depth` from the plane,
+    in radians, and what the plane may cut off there is at most a slice of that depth:
+    depth / (2 pi) of the sphere.  If its neighbours are at distances d1, d2 >> depth,
+    the slice is a triangle no longer than 2 depth (1 / d1 + 1 / d2).
+    """
+    if m < 3:
+        return _depth(0, p, vert, a, c) * 0.25
+    total = 0.0
+    for i in range(m):
+        if sign[i] != 0:
+            continue
+        depth = _depth(i, p, vert, a, c)
+        if depth == 0.0:
+            continue
+        before = i - 1 if i > 0 else m - 1
+        after = i + 1 if i + 1 < m else 0
+        length = math.pi
+        if sign[before] != 0 and sign[after] != 0:
+            near = min(_distance(before, p, vert, a, c), _distance(after, p, vert, a, c))
+            if near > 4.0 * depth:
+                length = min(length, 4.0 * depth / near)
+        total += depth * length * (0.5 / math.pi)
+    return min(0.5, total)
+
+
+@inline_kernel
+def _norm(a, c):
+    return math.sqrt(a[c, 0] * a[c, 0] + a[c, 1] * a[c, 1] + a[c, 2] * a[c, 2])
+
+
+@inline_kernel
+def _depth(i, p, vert, a, c):
+    """How far from plane c vertex i may be, when its side is in doubt; radians."""
+    filter, lift = _tolerances(a, c)
+    tolerance = filter * vert[p, i, 3] + lift * vert[p, i, 4]
+    length = math.sqrt(_dot(vert, p, i, i)) * _norm(a, c)
+    return min(tolerance / length, math.pi) if length > 0.0 else math.pi
+
+
+@inline_kernel
+def _distance(i, p, vert, a, c):
+    """Sine of the distance of vertex i from plane c."""
+    s = a[c, 0] * vert[p, i, 0] + a[c, 1] * vert[p, i, 1] + a[c, 2] * vert[p, i, 2]
+    return abs(s) / (math.sqrt(_dot(vert, p, i, i)) * _norm(a, c))
 
 
 @inline_kernel
 def _set_vertex(vert, p, i, a, r, s):
-    vert[p, i, 0], vert[p, i, 1], vert[p, i, 2] = cross(a, r, s)
+    x, y, z = cross(a, r, s)
+    vert[p, i, 0], vert[p, i, 1], vert[p, i, 2] = x, y, z
+    vert[p, i, 3] = abs(x) + abs(y) + abs(z)
+    vert[p, i, 4] = _cross_error(a, r, s)
 
 
 @lean_kernel
@@ -164,9 +246,8 @@ def _cut_few(m, p, q, edge, vert, a, c, sign, side, where):
         edge[q, 0], edge[q, 1] = c, edge[p, 1]
     else:
         edge[q, 0], edge[q, 1] = edge[p, 0], c
-    x, y, z = cross(a, edge[q, 0], edge[q, 1])
-    vert[q, 0, 0], vert[q, 0, 1], vert[q, 0, 2] = x, y, z
-    vert[q, 1, 0], vert[q, 1, 1], vert[q, 1, 2] = -x, -y, -z
+    _set_vertex(vert, q, 0, a, edge[q, 0], edge[q, 1])
+    _set_vertex(vert, q, 1, a, edge[q, 1], edge[q, 0])
     return 2
 
 
@@ -180,27 +261,30 @@ def cut(m, p, q, edge, vert, a, c, sign, side, where):
     """
     if m < 2 or where == CROSSES_PENCIL:
         return _cut_few(m, p, q, edge, vert, a, c, sign, side, where)
-    # The kept vertices are one cyclic run: find its first.
+    # What is kept is one cyclic run: from a vertex that is dropped on to the first
+    # one kept, then to the last kept one before the next that is dropped.
     i = 0
-    if sign[0] == side:
-        i = m - 1
-        while sign[i] == side:
-            i -= 1
-        i = i + 1 if i + 1 < m else 0
-    else:
-        while sign[i] != side:
-            i += 1
-    n = 0
-    while sign[i] == side:
-        edge[q, n] = edge[p, i]
-        vert[q, n, 0], vert[q, n, 1], vert[q, n, 2] = vert[p, i, 0], vert[p, i, 1], vert[p, i, 2]
-        n += 1
+    while sign[i] != -side:
         i += 1
-        if i == m:
-            i = 0
-    edge[q, n] = edge[p, i]
+    while sign[i] != side:
+        i = i + 1 if i + 1 < m else 0
+    n = last = 0
+    while sign[i] != -side:
+        edge[q, n] = edge[p, i]
+        for l in range(5):
+            vert[q, n, l] = vert[p, i, l]
+        n += 1
+        if sign[i] == side:
+            last = n
+        i = i + 1 if i + 1 < m else 0
+    if last < n:
+        # Vertices on the plane at the end of the run give way to the new ones.
+        n, after = last, edge[q, last]
+    else:
+        after = edge[p, i]
+    edge[q, n] = after
     edge[q, n + 1] = c
-    _set_vertex(vert, q, n, a, edge[p, i], c)
+    _set_vertex(vert, q, n, a, after, c)
     _set_vertex(vert, q, n + 1, a, c, edge[q, 0])
     return n + 2
 
@@ -351,8 +435,12 @@ def half_excess(m, p, edge, vert, a, refine):
 
 
 @lean_kernel
-def polygon_fraction(m, p, edge, vert, a):
-    """Fraction of the sphere in polygon p, and a bound of its error."""
+def polygon_fraction(m, p, edge, vert, a, negligible):
+    """Fraction of the sphere in polygon p, and a bound of its error.
+
+    The float result is refined when its relative error may be large, unless the
+    absolute error is negligible anyway.
+    """
     if m < 3:
         if m == 2:
             angle, error = lune_angle(a, edge[p, 0], edge[p, 1])
@@ -361,7 +449,7 @@ def polygon_fraction(m, p, edge, vert, a):
             return 0.0, 0.0
         return (1.0 if m == 0 else 0.5), 0.0
     angle, error = half_excess(m, p, edge, vert, a, False)
-    if error > _REFINE_ABOVE * angle:
+    if error > max(_REFINE_ABOVE * angle, negligible):
         angle2, error2 = half_excess(m, p, edge, vert, a, True)
         if error2 < error:
             angle, error = angle2, error2

@@ -1,36 +1,33 @@
-"""Fractions of cones in three dimensions: one cone, a batch, a batch on all cores."""
+"""Fractions of cones in three dimensions, one after another."""
 
 from __future__ import annotations
 
 import numpy as np
-from numba import prange
 
-from conevol.kernels._jit import inline_kernel, kernel, parallel_kernel
+from conevol.kernels._jit import inline_kernel, kernel
 from conevol.kernels.exact import SCRATCH_ROWS
 from conevol.kernels.polygon import (
     EMPTY,
     INSIDE,
+    NEAR,
     OUTSIDE,
     cut,
     locate,
     polygon_fraction,
-    scale_rows,
+    put_row,
 )
-
-# Cones a task of the parallel loop; a multiple of what amortises its workspace.
-CHUNK = 1024
 
 
 @inline_kernel
 def clip_polygon(a, k, edge, vert, sign):
     """Intersect the half-spaces of the first k rows of a, using slots 0 and 1.
 
-    Requires: rows scaled by `scale_rows`; slots of k + 1 entries.
+    Requires: rows stored by `put_row`; slots of k + 1 entries.
     Returns (m, slot) of the polygon; m is EMPTY when the interior is.
     """
     m = p = 0
     for c in range(k):
-        where = locate(m, p, edge, vert, a, c, sign)
+        where = locate(m, p, edge, vert, a, c, sign) & ~NEAR
         if where == OUTSIDE:
             return EMPTY, p
         if where != INSIDE:
@@ -43,23 +40,15 @@ def clip_polygon(a, k, edge, vert, sign):
 def fractions_range(normals, start, stop, values, errors):
     """Fractions of cones start..stop of a batch (N, k, 3), with error bounds."""
     k = normals.shape[1]
-    a = np.empty((k + SCRATCH_ROWS, 3))
+    a = np.empty((k + SCRATCH_ROWS, 5))
     edge = np.empty((2, k + 1), np.int64)
-    vert = np.empty((2, k + 1, 3))
+    vert = np.empty((2, k + 1, 5))
     sign = np.empty(k + 1, np.int64)
     for b in range(start, stop):
+        kept = 0
         for i in range(k):
-            a[i, 0], a[i, 1], a[i, 2] = normals[b, i, 0], normals[b, i, 1], normals[b, i, 2]
-        kept = scale_rows(a, k)
+            x, y, z = normals[b, i, 0], normals[b, i, 1], normals[b, i, 2]
+            if put_row(a, kept, x, y, z, 0.0) > 0.0:
+                kept += 1
         m, p = clip_polygon(a, kept, edge, vert, sign)
-        values[b], errors[b] = polygon_fraction(m, p, edge, vert, a)
-
-
-@parallel_kernel
-def fractions_parallel(normals, values, errors):
-    """`fractions_range` over the whole batch, in chunks on all cores."""
-    n = normals.shape[0]
-    chunks = (n + CHUNK - 1) // CHUNK
-    for chunk in prange(chunks):
-        start = chunk * CHUNK
-        fractions_range(normals, start, min(start + CHUNK, n), values, errors)
+        values[b], errors[b] = polygon_fraction(m, p, edge, vert, a, 0.0)

@@ -1,0 +1,308 @@
+"""Exact accuracy of ReLU RNNs: the fractions of the cells where they are right.
+
+A cell is a cone of inputs on which activation pattern, label and prediction are
+constant; the accuracy on Gaussian inputs is the sum of the fractions of the
+cells whose prediction is the label.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from conevol.errors import ConevolError, TaskError, WeightsError
+from conevol.network import Ensemble, ReluRNN
+from conevol.parallel import for_ranges
+from conevol.tasks import Task, get_task
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = ["TIE_RULES", "AccuracyResult", "Cells", "EnsembleAccuracy", "accuracy"]
+
+TIE_RULES = ("first", "split", "wrong")
+# Longest sequence whose cells are cut in three dimensions.
+MAX_N = 3
+# Networks a task of the parallel loop.
+_CHUNK = 32
+_UNIT_ROUNDOFF = 2.0**-53
+
+
+@dataclass(frozen=True)
+class Cells:
+    """The cells of a network, one row each.
+
+    Attributes
+    ----------
+    pattern : ndarray of bool, shape (cells, n, hidden)
+        Which neurons are on.
+    label, prediction : ndarray of int, shape (cells,)
+        True and predicted index; the first of the tied ones where logits tie.
+    ties : ndarray of int, shape (cells,)
+        How many logits share the maximum; 1 where the prediction is clear.
+    fraction, error_bound : ndarray, shape (cells,)
+        Share of the inputs, and a bound of the rounding in it.
+    rays : list of ndarray, shapes (rays, n)
+        Unit vectors of the cell's extreme rays, in cyclic order for n = 3.  A
+        cell that holds a line (a lune) lists both directions of it.
+    """
+
+    pattern: NDArray[np.bool_]
+    label: NDArray[np.int64]
+    prediction: NDArray[np.int64]
+    ties: NDArray[np.int64]
+    fraction: NDArray[np.float64]
+    error_bound: NDArray[np.float64]
+    rays: list[NDArray[np.float64]]
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+
+@dataclass(frozen=True)
+class AccuracyResult:
+    """Exact accuracy of one network.
+
+    Attributes
+    ----------
+    value : float
+        Probability that the prediction is the label, x ~ N(0, Id).
+    error_bound : float
+        |value - exact| <= error_bound for the network with just these weights.
+    ties : str
+        Rule that was used where several logits share the maximum.
+    tied : float
+        Probability of such a tie.
+    unresolved : float
+        Probability of inputs where it cannot be told whether logits tie, because
+        they differ by less than their rounding.  Part of `error_bound`.
+    patterns, cells : int
+        Numbers of activation patterns and of cells with an interior.
+    table : Cells or None
+        The cells, when asked for.
+    """
+
+    value: float
+    error_bound: float
+    ties: str
+    tied: float
+    unresolved: float
+    patterns: int
+    cells: int
+    table: Cells | None = None
+
+    def __float__(self) -> float:
+        return self.value
+
+
+@dataclass(frozen=True)
+class EnsembleAccuracy:
+    """Exact accuracies of an ensemble: `AccuracyResult` with an array for every number."""
+
+    value: NDArray[np.float64]
+    error_bound: NDArray[np.float64]
+    ties: str
+    tied: NDArray[np.float64]
+    unresolved: NDArray[np.float64]
+    patterns: NDArray[np.int64]
+    cells: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.value)
+
+
+def accuracy(
+    networks: ReluRNN | Ensemble | Sequence[ReluRNN],
+    *,
+    task: str | Task | None = None,
+    ties: str = "first",
+    table: bool = False,
+    threads: int | None = None,
+) -> Any:
+    """Exact accuracy on standard Gaussian inputs, for one network or an ensemble.
+
+    Parameters
+    ----------
+    networks : ReluRNN, Ensemble or sequence of ReluRNN of one shape
+        With n <= 3.
+    task : str or Task, optional
+        What the label is; by default the networks' own task.
+    ties : {"first", "split", "wrong"}
+        What a tie for the largest logit counts: the first index is the
+        prediction, as numpy.argmax and torch.argmax have it; each of the tied
+        gets an equal share; or it is always wrong.
+    table : bool
+        Keep the table of cells (one network only).
+    threads : int, optional
+        Threads for an ensemble of more than 32 networks; by default one a core.
+        The result does not depend on it.
+
+    Returns
+    -------
+    AccuracyResult for one network, EnsembleAccuracy for several
+
+    Raises
+    ------
+    WeightsError
+        If products of the weights overflow, or networks differ in shape.
+    TaskError
+        If the task is unknown or has no such n, or n > 3.
+    ConevolError
+        For an unknown tie rule, or a table of an ensemble.
+
+    Notes
+    -----
+    The sphere is cut depth first by the planes of the neurons, of the label and
+    of equal logits, with exact signs; the fractions of the right cells are
+    summed in the order of the walk.  The bound covers the rounding of the
+    planes' normals and of the areas; for a 4-neuron network of length 3 it is
+    about 1e-13, the error itself about 1e-16.  Weights that are small
+    multiples of one power of two (integers, say) are computed with exactly, and
+    ties between their logits are certain.
+
+    Examples
+    --------
+    >>> net = ReluRNN([1.0, -1.0], [[-1.0, 1.0], [1.0, -1.0]], [[1.0, 0.0], [0.0, 1.0]])
+    >>> result = accuracy(net, ties="split")
+    >>> round(result.value, 12), result.patterns, result.cells
+    (0.75, 4, 6)
+    """
+    if ties not in TIE_RULES:
+        raise ConevolError(f"unknown tie rule {ties!r}, expected one of {', '.join(TIE_RULES)}")
+    single = isinstance(networks, ReluRNN)
+    if isinstance(networks, Ensemble):
+        ensemble = networks
+    else:
+        ensemble = Ensemble.of([networks] if isinstance(networks, ReluRNN) else list(networks))
+    if table and not single:
+        raise ConevolError("a table of cells is made for one network at a time, got an ensemble")
+    if ensemble.n > MAX_N:
+        raise TaskError(
+            f"exact accuracy needs n <= {MAX_N}, got n = {ensemble.n}: "
+            "use conevol.sample_accuracy for longer sequences"
+        )
+    fan = _fan(get_task(ensemble.task if task is None else task), ensemble.n)
+    rule = TIE_RULES.index(ties)
+    units = _unit_roundoffs(ensemble)
+
+    from conevol.kernels import cells as kernels
+
+    copies = len(ensemble)
+    reals, counts = np.zeros((copies, 4)), np.zeros((copies, 3), dtype=np.int64)
+    status = np.zeros(copies, dtype=np.int64)
+    weights = (ensemble.W_hi, ensemble.W_hh, ensemble.W_oh)
+    no_table = kernels.new_table(0, 0, 0)
+    for_ranges(
+        lambda start, stop: kernels.walk_range(
+            *weights, fan, units, rule, start, stop, reals, counts, status, no_table, kernels.SUM
+        ),
+        copies, _CHUNK, threads,
+    )  # fmt: skip
+    _check_status(status)
+
+    value, unresolved = reals[:, 0], np.minimum(reals[:, 3], 1.0)
+    summing = 2 * _UNIT_ROUNDOFF * counts[:, 1] * value
+    bound = np.minimum(reals[:, 1] + unresolved + summing, 1.0)
+    if not single:
+        return EnsembleAccuracy(
+            value, bound, ties, reals[:, 2], unresolved, counts[:, 0], counts[:, 1]
+        )
+    cells = _table(ensemble, fan, units, rule) if table else None
+    return AccuracyResult(
+        value=float(value[0]),
+        error_bound=float(bound[0]),
+        ties=ties,
+        tied=float(reals[0, 2]),
+        unresolved=float(unresolved[0]),
+        patterns=int(counts[0, 0]),
+        cells=int(counts[0, 1]),
+        table=cells,
+    )
+
+
+def _fan(task: Task, n: int) -> Any:
+    """The task's regions as rows x_i - x_j and indices into them, in three dimensions."""
+    from conevol.kernels.cells import Fan
+
+    task.check_length(n)
+    rows = []
+    for i in range(n):
+        for j in range(i + 1, n):
+            row = np.zeros(3)
+            row[i], row[j] = 1.0, -1.0
+            rows += [row, -row]
+    planes = np.array(rows).reshape(-1, 3)
+    regions = task.regions(n)
+    width = len(regions[0].normals)
+    indices = np.zeros((len(regions), width), dtype=np.int64)
+    for r, region in enumerate(regions):
+        for i, normal in enumerate(region.normals):
+            indices[r, i] = np.flatnonzero((planes[:, :n] == normal).all(axis=1))[0]
+    labels = np.array([region.label for region in regions], dtype=np.int64)
+    return Fan(planes, indices, labels)
+
+
+def _unit_roundoffs(ensemble: Ensemble) -> NDArray[np.float64]:
+    """Unit roundoff of every network's maps: 0 where they are computed without rounding.
+
+    That is so when all weights are integer multiples of a power of two and the
+    largest possible entry of a logit map still has fewer than 53 bits.
+    """
+    bits = (
+        _integer_bits(ensemble.W_hi)
+        + (ensemble.n - 1) * _integer_bits(ensemble.W_hh)
+        + _integer_bits(ensemble.W_oh)
+    )
+    return np.where(bits < 52, 0.0, _UNIT_ROUNDOFF)
+
+
+def _integer_bits(w: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of every network: log2 of the largest row sum of |w| in units of the last bit used."""
+    mantissa, exponent = np.frexp(w)
+    integer = (mantissa * 2.0**53).astype(np.int64)
+    # The lowest bit that is set; zeros have none and do not count.
+    lowest = np.frexp((integer & -integer).astype(np.float64))[1] + exponent
+    lowest = np.where(integer == 0, np.iinfo(np.int32).max, lowest)
+    axes = tuple(range(1, w.ndim))
+    # Differences of two readout rows double the sum.
+    total = 2.0 * np.abs(w).reshape(len(w), w.shape[1], -1).sum(axis=2).max(axis=1)
+    last = lowest.min(axis=axes) - 54.0
+    return np.where(total > 0.0, np.log2(np.maximum(total, 1e-308)) - last, 0.0)
+
+
+def _check_status(status: NDArray[np.int64]) -> None:
+    failed = np.flatnonzero(status)
+    if len(failed):
+        raise WeightsError(
+            f"products of the weights of network {failed[0]} overflow ({len(failed)} of "
+            f"{len(status)} networks): scale the weights down; scaling a neuron's incoming "
+            "weights down and its outgoing weights up by one factor changes no prediction"
+        )
+
+
+def _table(ensemble: Ensemble, fan: Any, units: NDArray[np.float64], rule: int) -> Cells:
+    """The cells of the first network: one walk to count them, one to write them."""
+    from conevol.kernels import cells as kernels
+
+    n, hidden = ensemble.n, ensemble.hidden
+    table = kernels.new_table(0, 0, 0)
+    for mode in (kernels.COUNT, kernels.WRITE):
+        reals, counts = np.zeros((1, 4)), np.zeros((1, 3), dtype=np.int64)
+        kernels.walk_range(
+            ensemble.W_hi, ensemble.W_hh, ensemble.W_oh, fan, units, rule, 0, 1,
+            reals, counts, np.zeros(1, dtype=np.int64), table, mode,
+        )  # fmt: skip
+        if mode == kernels.COUNT:
+            table = kernels.new_table(counts[0, 1], counts[0, 2], n * hidden)
+    return Cells(
+        pattern=table.pattern.reshape(-1, n, hidden),
+        label=table.label,
+        prediction=table.prediction,
+        ties=table.ties,
+        fraction=table.fraction,
+        error_bound=table.error,
+        rays=[r[:, :n] for r in np.split(table.rays, table.first_ray[1:-1])],
+    )

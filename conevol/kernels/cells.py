@@ -1,0 +1,436 @@
+"""Cells of a bias-free ReLU RNN on sequences of n <= 3: depth-first cutting of the sphere.
+
+The neurons' planes are cut first, step by step, so every leaf of the tree is one
+activation pattern.  On a pattern all logits are linear; its polygon is then cut
+by the order planes x_i = x_j that the task needs and by the planes where two
+logits are equal.  A piece is a cell: pattern, label and prediction are constant.
+
+Sequences shorter than three are embedded in three dimensions, where their cones
+become lunes and hemispheres of the same fraction.
+
+Rounding.  A normal with an error of at most E in each entry turns its plane by an
+angle of at most delta = sqrt(3) E / |normal|.  Inside a convex polygon that is at
+most a hemisphere, two planes at angle delta differ on a fraction of at most
+delta / (2 pi).  Adding this up over all planes that cross or touch a polygon, and
+the bounds of the areas, bounds the error of the accuracy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import namedtuple
+
+import numpy as np
+
+from conevol.kernels._jit import inline_kernel, kernel, lean_kernel
+from conevol.kernels.exact import SCRATCH_ROWS
+from conevol.kernels.polygon import (
+    CROSSES,
+    EMPTY,
+    INSIDE,
+    NEAR,
+    OUTSIDE,
+    cut,
+    doubt,
+    locate,
+    polygon_fraction,
+    put_row,
+)
+
+TIES_FIRST, TIES_SPLIT, TIES_WRONG = 0, 1, 2
+OK, OVERFLOW = 0, 1
+# What a walk does: sum only, count the rays of all cells too, or write the table.
+SUM, COUNT, WRITE = 0, 1, 2
+# A plane without a direction: its normal is zero or lost in rounding.
+_ZERO = 4
+# Areas are refined only to this: the planes of a network are not better known.
+_NEGLIGIBLE = 1e-15
+_ANGLE = math.sqrt(3.0) / (2.0 * math.pi)
+
+# The task: rows (2 pairs, 3) of the order planes, x_i - x_j and its negative in
+# turn; region_rows (regions, n - 1) of indices into them; region_label.
+Fan = namedtuple("Fan", "rows region_rows region_label")
+
+# One network's workspace.  T = n hidden, and P = n (n - 1) / 2 pairs:
+#   a       normals: 2P order rows, 2P logit rows, 2T neuron rows, scratch
+#   edge, vert, sign   polygons (see conevol.kernels.polygon)
+#   z, ez   pre-activation maps (n, hidden, 3), bounds of their entries (n, hidden)
+#   h, eh, size        the same after the ReLU; size = largest entry of h
+#   path    (T + 1, 6) ints: m, slot, active, state, m and slot of the pending side
+#   where   (2P,) ints: where a pattern's polygon lies to order and logit planes
+Space = namedtuple("Space", "a edge vert sign z ez h eh size path where")
+_M, _SLOT, _ACTIVE, _PENDING, _M_OFF, _SLOT_OFF = 0, 1, 2, 3, 4, 5
+
+# Optional table of cells; every array has one row a cell but `rays`.
+Table = namedtuple("Table", "pattern label prediction ties fraction error first_ray rays")
+
+
+@kernel
+def new_space(n, hidden, pairs):
+    """Workspace for networks of one shape."""
+    total = n * hidden
+    slots = 2 * total + 5
+    capacity = total + 4 * pairs + 3
+    return Space(
+        np.zeros((4 * pairs + 2 * total + SCRATCH_ROWS, 5)),
+        np.empty((slots, capacity), np.int64),
+        np.empty((slots, capacity, 5)),
+        np.empty(capacity, np.int64),
+        np.zeros((n, hidden, 3)),
+        np.zeros((n, hidden)),
+        np.zeros((n, hidden, 3)),
+        np.zeros((n, hidden)),
+        np.zeros((n, hidden)),
+        np.zeros((total + 1, 6), np.int64),
+        np.empty(2 * pairs, np.int64),
+    )
+
+
+def new_table(cells, rays, total):
+    """Empty table of a known size (plain Python)."""
+    return Table(
+        np.empty((cells, total), np.bool_),
+        np.empty(cells, np.int64),
+        np.empty(cells, np.int64),
+        np.empty(cells, np.int64),
+        np.empty(cells),
+        np.empty(cells),
+        np.zeros(cells + 1, np.int64),
+        np.empty((rays, 3)),
+    )
+
+
+@inline_kernel
+def _put_rows(a, row, x, y, z, error):
+    """Store a normal and, in the next row, its negative; returns its largest entry."""
+    largest = put_row(a, row, x, y, z, error)
+    a[row + 1, 0], a[row + 1, 1], a[row + 1, 2] = -a[row, 0], -a[row, 1], -a[row, 2]
+    a[row + 1, 3], a[row + 1, 4] = a[row, 3], a[row, 4]
+    return largest
+
+
+@lean_kernel
+def _locate(m, p, edge, vert, a, row, sign):
+    """`locate`, and a bound of the fraction that rounding may put on the wrong side."""
+    place = locate(m, p, edge, vert, a, row, sign)
+    lost = 0.0
+    x, y, z, error = a[row, 0], a[row, 1], a[row, 2], a[row, 4]
+    if error > 0.0 and place >= CROSSES:
+        lost = min(_ANGLE * error / math.sqrt(x * x + y * y + z * z), 0.5)
+    if place & NEAR and m > 1:
+        lost += doubt(m, p, vert, a, row, sign)
+    return place & ~NEAR, lost
+
+
+@inline_kernel
+def _pre_activations(w_hi, w_hh, ws, t, unit):
+    """Maps z[t] of all neurons from h[t - 1] (of active neurons), with error bounds."""
+    hidden = w_hi.shape[0]
+    gamma = (hidden + 2) * unit
+    for j in range(hidden):
+        x = y = error = 0.0
+        if t > 0:
+            for k in range(hidden):
+                if ws.size[t - 1, k] > 0.0 or ws.eh[t - 1, k] > 0.0:
+                    w = w_hh[j, k]
+                    x += w * ws.h[t - 1, k, 0]
+                    y += w * ws.h[t - 1, k, 1]
+                    error += abs(w) * (ws.eh[t - 1, k] + gamma * ws.size[t - 1, k])
+        ws.z[t, j, 0], ws.z[t, j, 1], ws.z[t, j, 2] = x, y, 0.0
+        # The newest input enters exactly; it is the only one in its column.
+        ws.z[t, j, t] = w_hi[j]
+        ws.ez[t, j] = error
+
+
+@inline_kernel
+def _set_active(ws, t, j, active):
+    """The neuron's output: its pre-activation, or zero."""
+    if active:
+        x, y, z = ws.z[t, j, 0], ws.z[t, j, 1], ws.z[t, j, 2]
+        ws.h[t, j, 0], ws.h[t, j, 1], ws.h[t, j, 2] = x, y, z
+        ws.size[t, j] = max(abs(x), abs(y), abs(z))
+        ws.eh[t, j] = ws.ez[t, j]
+    else:
+        ws.h[t, j, 0] = ws.h[t, j, 1] = ws.h[t, j, 2] = 0.0
+        ws.size[t, j] = ws.eh[t, j] = 0.0
+
+
+@lean_kernel
+def _clip(m, p, edge, vert, a, row, sign, slot, spare):
+    """Polygon p on the positive side of a row; returns (m, slot of it, fraction in doubt)."""
+    where, lost = _locate(m, p, edge, vert, a, row, sign)
+    if where == INSIDE:
+        return m, p, lost
+    if where == OUTSIDE:
+        return EMPTY, p, lost
+    q = slot if p != slot else spare
+    return cut(m, p, q, edge, vert, a, row, sign, 1, where), q, lost
+
+
+@inline_kernel
+def _pair(i, j, n):
+    """Index of the pair (i, j), i != j, among the pairs (0, 1), (0, 2), .., (1, 2), .."""
+    if i > j:
+        i, j = j, i
+    return i * (2 * n - i - 1) // 2 + j - i - 1
+
+
+@inline_kernel
+def _pair_row(i, j, n):
+    """Offset of the row x_i - x_j (or logit_i - logit_j) among rows in pairs of signs."""
+    return 2 * _pair(i, j, n) + (1 if i > j else 0)
+
+
+@inline_kernel
+def _logit_planes(w_oh, ws, m, p, unit):
+    """Rows of all logit differences on a pattern, and where its polygon lies to them.
+
+    Returns (error, unresolved, largest entry): error is what turned planes may
+    sweep, unresolved is 1 when a difference is not zero but within its rounding.
+    """
+    n, hidden = w_oh.shape
+    last = ws.h.shape[0] - 1
+    pairs = n * (n - 1) // 2
+    gamma = (hidden + 3) * unit
+    swept, unresolved, largest = 0.0, 0, 0.0
+    pair = 0
+    for i in range(n):
+        for j in range(i + 1, n):
+            x = y = z = error = 0.0
+            for k in range(hidden):
+                if ws.size[last, k] > 0.0 or ws.eh[last, k] > 0.0:
+                    w = w_oh[i, k] - w_oh[j, k]
+                    x += w * ws.h[last, k, 0]
+                    y += w * ws.h[last, k, 1]
+                    z += w * ws.h[last, k, 2]
+                    error += abs(w) * (ws.eh[last, k] + gamma * ws.size[last, k])
+            row = 2 * pairs + 2 * pair
+            size = _put_rows(ws.a, row, x, y, z, error)
+            largest = max(largest, size)
+            if size <= error or size == 0.0:
+                ws.where[pairs + pair] = _ZERO
+                if error > 0.0:
+                    unresolved = 1
+            else:
+                ws.where[pairs + pair], lost = _locate(m, p, ws.edge, ws.vert, ws.a, row, ws.sign)
+                swept += lost
+            pair += 1
+    return swept, unresolved, largest
+
+
+@inline_kernel
+def _credit(label, leader, ties, rule):
+    """Share of a tied cell that counts as right when the label is among the tied."""
+    if ties == 1:
+        return 1.0
+    if rule == TIES_FIRST:
+        return 1.0 if leader == label else 0.0
+    return 1.0 / ties if rule == TIES_SPLIT else 0.0
+
+
+@lean_kernel
+def _record(ws, table, cells, rays, m, p, label, leader, ties, value, error):
+    """Append a cell to the table."""
+    for t in range(ws.z.shape[0]):
+        for j in range(ws.z.shape[1]):
+            active = ws.path[t * ws.z.shape[1] + j, _ACTIVE] == 1
+            table.pattern[cells, t * ws.z.shape[1] + j] = active
+    table.label[cells], table.prediction[cells], table.ties[cells] = label, leader, ties
+    table.fraction[cells], table.error[cells] = value, error
+    for i in range(m if m > 1 else 0):
+        norm = math.sqrt(
+            ws.vert[p, i, 0] ** 2 + ws.vert[p, i, 1] ** 2 + ws.vert[p, i, 2] ** 2
+        )
+        for l in range(3):
+            table.rays[rays + i, l] = ws.vert[p, i, l] / norm
+    table.first_ray[cells + 1] = rays + (m if m > 1 else 0)
+
+
+@inline_kernel
+def _predictions(ws, m, p, label, n, rule, reals, counts, table, mode):
+    """Cut a piece with one label by the logit planes and account for its cells.
+
+    reals: right, error, tied mass, unresolved mass.  counts: patterns, cells, rays.
+    """
+    pairs = n * (n - 1) // 2
+    slot = ws.vert.shape[0] - 2
+    for turn in range(n):
+        # The label comes first: mostly its cell is the whole piece.
+        top = label if turn == 0 else (turn - 1 if turn <= label else turn)
+        ties, leader, has_label, rivals = 1, top, top == label, 0
+        m_cell, q = m, p
+        for o in range(n):
+            if o == top:
+                continue
+            place = ws.where[pairs + _pair(top, o, n)]
+            if place == _ZERO:
+                ties += 1
+                leader = min(leader, o)
+                has_label = has_label or o == label
+            elif place != (INSIDE if top < o else OUTSIDE):
+                rivals += 1
+                if place >= CROSSES and m_cell != EMPTY:
+                    row = 2 * pairs + _pair_row(top, o, n)
+                    m_cell, q, lost = _clip(
+                        m_cell, q, ws.edge, ws.vert, ws.a, row, ws.sign, slot, slot + 1
+                    )
+                    reals[1] += lost
+                elif place < CROSSES:
+                    m_cell = EMPTY
+        # A tied set is accounted for once: with the label, or at its first member.
+        if m_cell != EMPTY and (turn == 0 or (not has_label and leader == top)):
+            if has_label or ties > 1 or mode == WRITE:
+                value, error = polygon_fraction(
+                    m_cell, q, ws.edge, ws.vert, ws.a, _NEGLIGIBLE
+                )
+                if has_label:
+                    reals[0] += _credit(label, leader, ties, rule) * value
+                    reals[1] += error
+                if ties > 1:
+                    reals[2] += value
+                if mode == WRITE:
+                    _record(
+                        ws, table, counts[1], counts[2], m_cell, q, label, leader, ties,
+                        value, error,
+                    )  # fmt: skip
+            counts[1] += 1
+            counts[2] += m_cell if m_cell > 1 else 0
+        if m_cell != EMPTY and q == p:
+            return
+        if turn == 0 and rivals == 1 and ties == 1 and mode == SUM:
+            # What the label's cell leaves of the piece is one cell, the only rival's.
+            counts[1] += 1
+            return
+
+
+@inline_kernel
+def _leaf(w_oh, fan, ws, m, p, unit, rule, reals, counts, table, mode):
+    """All cells of one pattern; returns a status."""
+    n = w_oh.shape[0]
+    pairs = n * (n - 1) // 2
+    slot = ws.vert.shape[0] - 4
+    counts[0] += 1
+    swept, unresolved, largest = _logit_planes(w_oh, ws, m, p, unit)
+    if not largest < math.inf:
+        return OVERFLOW
+    reals[1] += swept
+    if unresolved:
+        value, error = polygon_fraction(m, p, ws.edge, ws.vert, ws.a, _NEGLIGIBLE)
+        reals[3] += value + error
+    for pair in range(pairs):
+        ws.where[pair], lost = _locate(
+            m, p, ws.edge, ws.vert, ws.a, 2 * pair, ws.sign
+        )
+        reals[1] += lost
+    for region in range(fan.region_rows.shape[0]):
+        m_piece, q = m, p
+        for row in fan.region_rows[region]:
+            place = ws.where[row // 2]
+            if place == (INSIDE if row % 2 == 1 else OUTSIDE):
+                m_piece = EMPTY
+                break
+            if place >= CROSSES:
+                m_piece, q, lost = _clip(
+                    m_piece, q, ws.edge, ws.vert, ws.a, row, ws.sign, slot, slot + 1
+                )
+                reals[1] += lost
+                if m_piece == EMPTY:
+                    break
+        if m_piece != EMPTY:
+            _predictions(
+                ws, m_piece, q, fan.region_label[region], n, rule, reals, counts, table, mode
+            )
+    return OK
+
+
+@inline_kernel
+def _enter(ws, t, j, depth, base, reals):
+    """Cut the polygon at a depth by neuron j of step t; go to its first side.
+
+    Returns a status.
+    """
+    step = ws.path[depth]
+    m, p = step[_M], step[_SLOT]
+    x, y, z = ws.z[t, j, 0], ws.z[t, j, 1], ws.z[t, j, 2]
+    error = ws.ez[t, j]
+    row = base + 2 * depth
+    size = _put_rows(ws.a, row, x, y, z, error)
+    step[_PENDING] = 0
+    m_next, p_next = m, p
+    if not size < math.inf:
+        return OVERFLOW
+    if size <= error or size == 0.0:
+        # No plane: the neuron is off; what is lost of it stays in the bound.
+        step[_ACTIVE] = 0
+        _set_active(ws, t, j, False)
+        ws.eh[t, j] = size + error if error > 0.0 else 0.0
+    else:
+        where, lost = _locate(m, p, ws.edge, ws.vert, ws.a, row, ws.sign)
+        reals[1] += lost
+        step[_ACTIVE] = 0 if where == OUTSIDE else 1
+        _set_active(ws, t, j, where != OUTSIDE)
+        if where >= CROSSES:
+            on, off = 2 * depth + 1, 2 * depth + 2
+            m_next = cut(m, p, on, ws.edge, ws.vert, ws.a, row, ws.sign, 1, where)
+            step[_M_OFF] = cut(
+                m, p, off, ws.edge, ws.vert, ws.a, row + 1, ws.sign, -1, where
+            )
+            step[_SLOT_OFF] = off
+            step[_PENDING] = 1
+            p_next = on
+    ws.path[depth + 1, _M], ws.path[depth + 1, _SLOT] = m_next, p_next
+    return OK
+
+
+@lean_kernel
+def walk(w_hi, w_hh, w_oh, fan, ws, unit, rule, reals, counts, table, mode):
+    """Visit all cells of one network depth first; returns a status.
+
+    reals (4,): right, error bound, tied mass, unresolved mass.
+    counts (3,): patterns, cells, rays of all cells (not in mode SUM).
+    unit is the unit roundoff of the maps: 2^-53, or 0 when all of them are exact.
+    """
+    hidden, n = w_hi.shape[0], w_oh.shape[0]
+    total = n * hidden
+    base = 2 * n * (n - 1)
+    for i in range(fan.rows.shape[0]):
+        put_row(ws.a, i, fan.rows[i, 0], fan.rows[i, 1], fan.rows[i, 2], 0.0)
+    ws.path[0, _M], ws.path[0, _SLOT] = 0, 0
+    depth = 0
+    while True:
+        if depth < total:
+            t, j = depth // hidden, depth % hidden
+            if j == 0:
+                _pre_activations(w_hi, w_hh, ws, t, unit)
+            if _enter(ws, t, j, depth, base, reals) != OK:
+                return OVERFLOW
+            depth += 1
+            continue
+        m, p = ws.path[depth, _M], ws.path[depth, _SLOT]
+        if _leaf(w_oh, fan, ws, m, p, unit, rule, reals, counts, table, mode) != OK:
+            return OVERFLOW
+        depth -= 1
+        while depth >= 0 and ws.path[depth, _PENDING] == 0:
+            depth -= 1
+        if depth < 0:
+            return OK
+        step = ws.path[depth]
+        step[_PENDING], step[_ACTIVE] = 0, 0
+        _set_active(ws, depth // hidden, depth % hidden, False)
+        ws.path[depth + 1, _M] = step[_M_OFF]
+        ws.path[depth + 1, _SLOT] = step[_SLOT_OFF]
+        depth += 1
+
+
+@kernel
+def walk_range(w_hi, w_hh, w_oh, fan, units, rule, start, stop, reals, counts, status, table, mode):
+    """`walk` for networks start..stop of an ensemble, stacked along the first axis.
+
+    A table is written for one network at a time, and must have room for its cells.
+    """
+    n, hidden = w_oh.shape[1], w_hi.shape[1]
+    ws = new_space(n, hidden, n * (n - 1) // 2)
+    for b in range(start, stop):
+        status[b] = walk(
+            w_hi[b], w_hh[b], w_oh[b], fan, ws, units[b], rule, reals[b], counts[b], table, mode
+        )
