@@ -1,5 +1,81 @@
-"""Exact fractions of polyhedral cones, and the exact accuracy of small ReLU networks."""
+"""Exact fractions of polyhedral cones, and the exact accuracy of small ReLU networks.
+
+>>> import conevol
+>>> conevol.fraction([[1, 0, 0], [0, 1, 0], [0, 0, 1]])
+0.125
+>>> result = conevol.accuracy(conevol.zoo.load("4/3"))
+>>> 0.975 < result.value < 1.0
+True
+
+Names are imported when they are first used, so that ``import conevol`` stays fast.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from conevol._version import __version__
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from conevol import errors, tasks, zoo
+    from conevol.cells import AccuracyResult, Cells, EnsembleAccuracy, accuracy
+    from conevol.cone import Cone
+    from conevol.estimators import SampledAccuracy, gaussian_inputs, sample_accuracy
+    from conevol.fraction import FractionResult, fraction
+    from conevol.network import Ensemble, LinearMaps, ReluRNN
+    from conevol.tasks import Task
+
+_HOME = {
+    "AccuracyResult": "conevol.cells",
+    "Cells": "conevol.cells",
+    "Cone": "conevol.cone",
+    "Ensemble": "conevol.network",
+    "EnsembleAccuracy": "conevol.cells",
+    "FractionResult": "conevol.fraction",
+    "LinearMaps": "conevol.network",
+    "ReluRNN": "conevol.network",
+    "SampledAccuracy": "conevol.estimators",
+    "Task": "conevol.tasks",
+    "accuracy": "conevol.cells",
+    "fraction": "conevol.fraction",
+    "gaussian_inputs": "conevol.estimators",
+    "sample_accuracy": "conevol.estimators",
+}
+_MODULES = ("errors", "tasks", "zoo")
+
+__all__ = [
+    "AccuracyResult",
+    "Cells",
+    "Cone",
+    "Ensemble",
+    "EnsembleAccuracy",
+    "FractionResult",
+    "LinearMaps",
+    "ReluRNN",
+    "SampledAccuracy",
+    "Task",
+    "__version__",
+    "accuracy",
+    "errors",
+    "fraction",
+    "gaussian_inputs",
+    "sample_accuracy",
+    "tasks",
+    "zoo",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(import_module(_HOME[name]), name)
+    elif name in _MODULES:
+        value = import_module(f"conevol.{name}")
+    else:
+        raise AttributeError(f"module 'conevol' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -49,12 +49,16 @@ class Task:
         Maps n to a list of `Region` whose cones cover R^n with disjoint interiors.
     check_length : callable
         Raises `TaskError` for a length n that the task does not have.
+    rank : callable or None
+        Maps n to the number of entries above the named one, when the task is to
+        name the entry of one rank; compiled code then finds the label itself.
     """
 
     name: str
     labels: LabelFunction
     regions: Callable[[int], list[Region]]
     check_length: Callable[[int], None]
+    rank: Callable[[int], int] | None = None
 
     def __call__(self, x: ArrayLike) -> NDArray[np.int64]:
         """Labels of inputs of shape (..., n)."""
@@ -99,7 +103,7 @@ def _rank_task(name: str, rank: Callable[[int], int], check: Callable[[int], Non
                 fan.append(Region(label, np.array(rows).reshape(-1, n)))
         return fan
 
-    return Task(name, labels, regions, check)
+    return Task(name, labels, regions, check, rank)
 
 
 def ranking_task(
