@@ -46,8 +46,9 @@ class Cells:
     fraction, error_bound : ndarray, shape (cells,)
         Share of the inputs, and a bound of the rounding in it.
     rays : list of ndarray, shapes (rays, n)
-        Unit vectors of the cell's extreme rays, in cyclic order for n = 3.  A
-        cell that holds a line (a lune) lists both directions of it.
+        Unit vectors around the cell in cyclic order: its extreme rays, and where
+        it holds a line also the middles of its faces, so that each two
+        consecutive rays are less than half a turn apart.  Empty for n = 1.
     """
 
     pattern: NDArray[np.bool_]
@@ -159,16 +160,18 @@ def accuracy(
     of equal logits, with exact signs; the fractions of the right cells are
     summed in the order of the walk.  The bound covers the rounding of the
     planes' normals and of the areas; for a 4-neuron network of length 3 it is
-    about 1e-13, the error itself about 1e-16.  Weights that are small
+    about 1e-11, the error itself below 1e-15.  Weights that are small
     multiples of one power of two (integers, say) are computed with exactly, and
     ties between their logits are certain.
 
     Examples
     --------
+    A network that is always right:
+
     >>> net = ReluRNN([1.0, -1.0], [[-1.0, 1.0], [1.0, -1.0]], [[1.0, 0.0], [0.0, 1.0]])
-    >>> result = accuracy(net, ties="split")
-    >>> round(result.value, 12), result.patterns, result.cells
-    (0.75, 4, 6)
+    >>> result = accuracy(net)
+    >>> result.value, result.patterns, result.cells, result.tied
+    (1.0, 4, 4, 0.0)
     """
     if ties not in TIE_RULES:
         raise ConevolError(f"unknown tie rule {ties!r}, expected one of {', '.join(TIE_RULES)}")
@@ -203,7 +206,8 @@ def accuracy(
     )  # fmt: skip
     _check_status(status)
 
-    value, unresolved = reals[:, 0], np.minimum(reals[:, 3], 1.0)
+    # The exact value is in [0, 1]; rounding may leave the sum a little above.
+    value, unresolved = np.minimum(reals[:, 0], 1.0), np.minimum(reals[:, 3], 1.0)
     summing = 2 * _UNIT_ROUNDOFF * counts[:, 1] * value
     bound = np.minimum(reals[:, 1] + unresolved + summing, 1.0)
     if not single:

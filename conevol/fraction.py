@@ -82,9 +82,7 @@ def fraction(
 def fraction(
     normals: ArrayLike, *, error_bound: Literal[True], threads: int | None = None
 ) -> FractionResult: ...
-def fraction(
-    normals: ArrayLike, *, error_bound: bool = False, threads: int | None = None
-) -> Any:
+def fraction(normals: ArrayLike, *, error_bound: bool = False, threads: int | None = None) -> Any:
     """Fraction of the sphere inside {x : normals @ x >= 0}, for one cone or a batch.
 
     Parameters

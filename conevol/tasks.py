@@ -160,9 +160,9 @@ def ranking_task(
         return [
             Region(
                 label(order),
-                np.array(
-                    [_difference(n, i, j) for i, j in itertools.pairwise(order)]
-                ).reshape(-1, n),
+                np.array([_difference(n, i, j) for i, j in itertools.pairwise(order)]).reshape(
+                    -1, n
+                ),
             )
             for order in itertools.permutations(range(n))
         ]

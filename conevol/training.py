@@ -216,18 +216,16 @@ def train(
             )
             temporary.replace(checkpoint)
 
-    bar = tqdm(
-        total=plan.steps, initial=step, disable=not progress, unit="step", mininterval=5
-    )
+    bar = tqdm(total=plan.steps, initial=step, disable=not progress, unit="step", mininterval=5)
     try:
         while step < plan.steps:
             for group in optimiser.param_groups:
                 group["lr"] = plan.rate(step)
             x = torch.randn(plan.n, plan.batch, generator=data)
             target = _labels(x, plan.task).expand(plan.seeds, -1)
-            losses = functional.cross_entropy(
-                _logits(weights, x), target, reduction="none"
-            ).mean(dim=1)
+            losses = functional.cross_entropy(_logits(weights, x), target, reduction="none").mean(
+                dim=1
+            )
             optimiser.zero_grad(set_to_none=True)
             losses.sum().backward()
             optimiser.step()

@@ -89,9 +89,10 @@ def sample_accuracy(
 
     Examples
     --------
-    >>> net = ReluRNN([1.0, -1.0], [[-1.0, 1.0], [1.0, -1.0]], [[1.0, 0.0], [0.0, 1.0]])
-    >>> result = sample_accuracy(net, 100_000, ties="split")
-    >>> abs(result.value - 0.75) < 5 * result.standard_error
+    >>> from conevol import accuracy, zoo
+    >>> net = zoo.load("4/3")
+    >>> result = sample_accuracy(net, 100_000)
+    >>> abs(result.value - accuracy(net).value) < 5 * result.standard_error
     True
     """
     if ties not in TIE_RULES:

@@ -118,7 +118,7 @@ def _locate(m, p, edge, vert, a, row, sign):
     if error > 0.0 and place >= CROSSES:
         lost = min(_ANGLE * error / math.sqrt(x * x + y * y + z * z), 0.5)
     if place & NEAR and m > 1:
-        lost += doubt(m, p, vert, a, row, sign)
+        lost += doubt(m, p, edge, vert, a, row, sign)
     return place & ~NEAR, lost
 
 
@@ -229,21 +229,61 @@ def _credit(label, leader, ties, rule):
 
 
 @lean_kernel
-def _record(ws, table, cells, rays, m, p, label, leader, ties, value, error):
+def _put_ray(rays, at, x, y, z):
+    norm = math.sqrt(x * x + y * y + z * z)
+    rays[at, 0], rays[at, 1], rays[at, 2] = x / norm, y / norm, z / norm
+
+
+@lean_kernel
+def outline_size(m, n):
+    """Number of rays that `outline` writes for an m-gon of an n-dimensional cone."""
+    if m > 2:
+        return m
+    return (0, 3 if n == 2 else 0, 2 if n == 2 else 4)[m]
+
+
+@lean_kernel
+def outline(m, p, edge, vert, a, n, rays, at):
+    """Unit vectors around a polygon, in cyclic order, to rays[at:].
+
+    The vertices; a lune also has the middles of its edges, which in two
+    dimensions are all it has; a half-plane (n = 2) its line and its normal.
+    """
+    if m > 2:
+        for i in range(m):
+            _put_ray(rays, at + i, vert[p, i, 0], vert[p, i, 1], vert[p, i, 2])
+    elif m == 2:
+        v0, v1, v2 = vert[p, 0, 0], vert[p, 0, 1], vert[p, 0, 2]
+        step = 1 if n == 2 else 2
+        first = 0 if n == 2 else 1
+        for side in range(2):
+            # Middle of edge 1 is row x axis, that of edge 0 is axis x row.
+            row, sign = edge[p, 1 - side], 1.0 - 2.0 * side
+            x, y, z = a[row, 0], a[row, 1], a[row, 2]
+            _put_ray(
+                rays, at + first + step * side,
+                sign * (y * v2 - z * v1), sign * (z * v0 - x * v2), sign * (x * v1 - y * v0),
+            )  # fmt: skip
+            if n > 2:
+                _put_ray(rays, at + 2 * side, sign * v0, sign * v1, sign * v2)
+    elif m == 1 and n == 2:
+        x, y, z = a[edge[p, 0], 0], a[edge[p, 0], 1], a[edge[p, 0], 2]
+        _put_ray(rays, at, y, -x, 0.0)
+        _put_ray(rays, at + 1, x, y, z)
+        for l in range(3):
+            rays[at + 2, l] = -rays[at, l]
+
+
+@lean_kernel
+def _record(ws, table, cells, at, m, p, label, leader, ties, value, error):
     """Append a cell to the table."""
-    for t in range(ws.z.shape[0]):
-        for j in range(ws.z.shape[1]):
-            active = ws.path[t * ws.z.shape[1] + j, _ACTIVE] == 1
-            table.pattern[cells, t * ws.z.shape[1] + j] = active
+    n, hidden = ws.z.shape[0], ws.z.shape[1]
+    for depth in range(n * hidden):
+        table.pattern[cells, depth] = ws.path[depth, _ACTIVE] == 1
     table.label[cells], table.prediction[cells], table.ties[cells] = label, leader, ties
     table.fraction[cells], table.error[cells] = value, error
-    for i in range(m if m > 1 else 0):
-        norm = math.sqrt(
-            ws.vert[p, i, 0] ** 2 + ws.vert[p, i, 1] ** 2 + ws.vert[p, i, 2] ** 2
-        )
-        for l in range(3):
-            table.rays[rays + i, l] = ws.vert[p, i, l] / norm
-    table.first_ray[cells + 1] = rays + (m if m > 1 else 0)
+    outline(m, p, ws.edge, ws.vert, ws.a, n, table.rays, at)
+    table.first_ray[cells + 1] = at + outline_size(m, n)
 
 
 @inline_kernel
@@ -280,9 +320,7 @@ def _predictions(ws, m, p, label, n, rule, reals, counts, table, mode):
         # A tied set is accounted for once: with the label, or at its first member.
         if m_cell != EMPTY and (turn == 0 or (not has_label and leader == top)):
             if has_label or ties > 1 or mode == WRITE:
-                value, error = polygon_fraction(
-                    m_cell, q, ws.edge, ws.vert, ws.a, _NEGLIGIBLE
-                )
+                value, error = polygon_fraction(m_cell, q, ws.edge, ws.vert, ws.a, _NEGLIGIBLE)
                 if has_label:
                     reals[0] += _credit(label, leader, ties, rule) * value
                     reals[1] += error
@@ -294,7 +332,7 @@ def _predictions(ws, m, p, label, n, rule, reals, counts, table, mode):
                         value, error,
                     )  # fmt: skip
             counts[1] += 1
-            counts[2] += m_cell if m_cell > 1 else 0
+            counts[2] += outline_size(m_cell, n)
         if m_cell != EMPTY and q == p:
             return
         if turn == 0 and rivals == 1 and ties == 1 and mode == SUM:
@@ -318,9 +356,7 @@ def _leaf(w_oh, fan, ws, m, p, unit, rule, reals, counts, table, mode):
         value, error = polygon_fraction(m, p, ws.edge, ws.vert, ws.a, _NEGLIGIBLE)
         reals[3] += value + error
     for pair in range(pairs):
-        ws.where[pair], lost = _locate(
-            m, p, ws.edge, ws.vert, ws.a, 2 * pair, ws.sign
-        )
+        ws.where[pair], lost = _locate(m, p, ws.edge, ws.vert, ws.a, 2 * pair, ws.sign)
         reals[1] += lost
     for region in range(fan.region_rows.shape[0]):
         m_piece, q = m, p
@@ -372,9 +408,7 @@ def _enter(ws, t, j, depth, base, reals):
         if where >= CROSSES:
             on, off = 2 * depth + 1, 2 * depth + 2
             m_next = cut(m, p, on, ws.edge, ws.vert, ws.a, row, ws.sign, 1, where)
-            step[_M_OFF] = cut(
-                m, p, off, ws.edge, ws.vert, ws.a, row + 1, ws.sign, -1, where
-            )
+            step[_M_OFF] = cut(m, p, off, ws.edge, ws.vert, ws.a, row + 1, ws.sign, -1, where)
             step[_SLOT_OFF] = off
             step[_PENDING] = 1
             p_next = on

@@ -49,6 +49,8 @@ _DENOMINATOR_ERROR = 60 * U
 # Relative error of a product of two complex factors in the first quadrant, atan2
 # and the final scaling.
 _PRODUCT_ERROR = 5 * U
+# Doubts smaller than this, in radians, are not worth a closer look.
+_SMALL_DEPTH = 1e-15
 # Beyond this relative bound the determinants are recomputed in double-double.
 _REFINE_ABOVE = 3e-14
 # Below this distance from the origin a fan triangle has almost antipodal vertices.
@@ -179,32 +181,26 @@ def locate(m, p, edge, vert, a, c, sign):
 
 
 @lean_kernel
-def doubt(m, p, vert, a, c, sign):
+def doubt(m, p, edge, vert, a, c, sign):
     """Bound of the fraction that vertices within their error of plane c leave undecided.
 
-    Requires: `locate` filled `sign`.  Such a vertex is at most `depth` from the plane,
-    in radians, and what the plane may cut off there is at most a slice of that depth:
-    depth / (2 pi) of the sphere.  If its neighbours are at distances d1, d2 >> depth,
-    the slice is a triangle no longer than 2 depth (1 / d1 + 1 / d2).
+    Requires: `locate` filled `sign`.  A vertex in doubt is at most s from plane c, in
+    radians.  What is decided wrongly there lies in the triangle between c and the
+    vertex's two edges.  For an edge f at angle theta to c, its part of that triangle
+    has an area of at most s min(pi, s / sin theta), and being between the two planes
+    at most 2 theta.
     """
-    if m < 3:
-        return _depth(0, p, vert, a, c) * 0.25
     total = 0.0
-    for i in range(m):
-        if sign[i] != 0:
-            continue
-        depth = _depth(i, p, vert, a, c)
-        if depth == 0.0:
-            continue
-        before = i - 1 if i > 0 else m - 1
-        after = i + 1 if i + 1 < m else 0
-        length = math.pi
-        if sign[before] != 0 and sign[after] != 0:
-            near = min(_distance(before, p, vert, a, c), _distance(after, p, vert, a, c))
-            if near > 4.0 * depth:
-                length = min(length, 4.0 * depth / near)
-        total += depth * length * (0.5 / math.pi)
-    return min(0.5, total)
+    for i in range(m if m > 2 else min(m, 1)):
+        if m < 3 or sign[i] == 0:
+            s = _depth(i, p, vert, a, c)
+            if s < _SMALL_DEPTH:
+                total += 2.0 * math.pi * s
+            else:
+                total += _wedge(s, a, c, edge[p, i])
+                total += _wedge(s, a, c, edge[p, i + 1] if i + 1 < m else edge[p, 0])
+    # A lune's axis has two ends.
+    return min(0.5, total * ((2.0 if m < 3 else 1.0) * 0.25 / math.pi))
 
 
 @inline_kernel
@@ -218,14 +214,20 @@ def _depth(i, p, vert, a, c):
     filter, lift = _tolerances(a, c)
     tolerance = filter * vert[p, i, 3] + lift * vert[p, i, 4]
     length = math.sqrt(_dot(vert, p, i, i)) * _norm(a, c)
-    return min(tolerance / length, math.pi) if length > 0.0 else math.pi
+    return min(2.0 * tolerance / length, math.pi) if length > 0.0 else math.pi
 
 
-@inline_kernel
-def _distance(i, p, vert, a, c):
-    """Sine of the distance of vertex i from plane c."""
-    s = a[c, 0] * vert[p, i, 0] + a[c, 1] * vert[p, i, 1] + a[c, 2] * vert[p, i, 2]
-    return abs(s) / (math.sqrt(_dot(vert, p, i, i)) * _norm(a, c))
+@lean_kernel
+def _wedge(s, a, c, f):
+    """An edge's part of the area in doubt (see `doubt`)."""
+    x, y, z = cross(a, c, f)
+    norms = _norm(a, c) * _norm(a, f)
+    sine = math.sqrt(x * x + y * y + z * z) / norms
+    slack = 2.0 * (a[c, 4] * a[f, 3] + a[c, 3] * a[f, 4]) / norms
+    area = s * math.pi
+    if sine > 2.0 * slack:
+        area = min(area, 2.0 * s * s / sine)
+    return min(area, 2.0 * (1.6 * sine + 2.0 * slack))
 
 
 @inline_kernel

@@ -52,3 +52,25 @@ def fractions_range(normals, start, stop, values, errors):
                 kept += 1
         m, p = clip_polygon(a, kept, edge, vert, sign)
         values[b], errors[b] = polygon_fraction(m, p, edge, vert, a, 0.0)
+
+
+@kernel
+def polygon_of(normals):
+    """The polygon of one cone (k, 3).
+
+    Returns (m, kept, edge, vert, a): kept[i] is the input row of row i of a, edges
+    index a, and only the first m of edge and vert hold anything.
+    """
+    k = normals.shape[0]
+    a = np.empty((k + SCRATCH_ROWS, 5))
+    edge = np.empty((2, k + 1), np.int64)
+    vert = np.empty((2, k + 1, 5))
+    sign = np.empty(k + 1, np.int64)
+    kept = np.empty(k, np.int64)
+    rows = 0
+    for i in range(k):
+        if put_row(a, rows, normals[i, 0], normals[i, 1], normals[i, 2], 0.0) > 0.0:
+            kept[rows] = i
+            rows += 1
+    m, p = clip_polygon(a, rows, edge, vert, sign)
+    return m, kept[:rows], edge[p], vert[p], a

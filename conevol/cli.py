@@ -1,0 +1,324 @@
+"""The command line: ``conevol accuracy``, ``fraction``, ``models`` and ``train``."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from conevol._version import __version__
+from conevol.errors import ConevolError, FileFormatError
+
+if TYPE_CHECKING:
+    from conevol.cells import AccuracyResult
+    from conevol.network import ReluRNN
+
+# Standard error at which the command tells how many samples would be needed.
+_SAMPLING_ERROR = 1e-6
+
+
+class _Group(click.Group):
+    """Shows errors about the input as one line instead of a traceback."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; a `ConevolError` or a missing file ends it with status 1."""
+        try:
+            return super().invoke(ctx)
+        except (ConevolError, OSError) as error:
+            raise click.ClickException(str(error)) from error
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="conevol")
+def main() -> None:
+    """Exact fractions of polyhedral cones, and exact accuracies of small ReLU networks."""
+
+
+@main.command("accuracy")
+@click.argument("model", default="4/3")
+@click.option(
+    "--ties",
+    type=click.Choice(["first", "split", "wrong"]),
+    default="first",
+    show_default=True,
+    help="What a tie for the largest logit counts.",
+)
+@click.option("--task", help="What the label is, instead of the network's own task.")
+@click.option(
+    "--map", "map_path", type=click.Path(dir_okay=False), help="Draw the cells to this picture."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def accuracy_command(
+    model: str, ties: str, task: str | None, map_path: str | None, as_json: bool
+) -> None:
+    """Exact accuracy of a network on Gaussian inputs.
+
+    MODEL is the name of a bundled network (see `conevol models`) or a file:
+    .npz, .json, .safetensors or .pth.  Without it the bundled 4/3 network is taken.
+    """
+    from conevol.cells import accuracy
+
+    network = _network(model)
+    if task is not None:
+        network.task = task
+    started = time.perf_counter()
+    accuracy(network, ties=ties)
+    loaded = time.perf_counter()
+    result = accuracy(network, ties=ties)
+    seconds = time.perf_counter() - loaded
+    if map_path is not None:
+        from conevol.plot import cell_map
+
+        cell_map(network, map_path, ties=ties)
+    if as_json:
+        click.echo(json.dumps(_accuracy_object(model, network, result, seconds)))
+    else:
+        _print_accuracy(model, network, result, seconds, loaded - started, map_path)
+
+
+@main.command("fraction")
+@click.argument("file", type=click.Path(dir_okay=False))
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def fraction_command(file: str, as_json: bool) -> None:
+    """Fraction of space in the cone of a JSON file {"normals": [[..], ..]}.
+
+    The cone is {x : normals @ x >= 0}.
+    """
+    from conevol.cone import Cone
+
+    normals = _read_normals(Path(file))
+    started = time.perf_counter()
+    cone = Cone(normals)
+    value, bound = cone.fraction, cone.error_bound
+    seconds = time.perf_counter() - started
+    if as_json:
+        click.echo(
+            json.dumps(
+                {
+                    "fraction": value,
+                    "error_bound": bound,
+                    "solid_angle": cone.solid_angle,
+                    "dimension": cone.dimension,
+                    "half_spaces": len(cone.normals),
+                    "facets": len(cone.facets),
+                    "seconds": seconds,
+                }
+            )
+        )
+        return
+    _print_rows(
+        [
+            ("fraction", f"{_digits(value, bound)} ± {bound:.1e}"),
+            ("solid angle", f"{cone.solid_angle:.12g} {_angle_unit(cone.dimension)}"),
+            ("half-spaces", f"{len(cone.normals)} in dimension {cone.dimension}"),
+            ("facets", str(len(cone.facets))),
+            ("time", _duration(seconds)),
+        ]
+    )
+
+
+@main.command("models")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON array.")
+def models_command(as_json: bool) -> None:
+    """List the bundled networks."""
+    from conevol import zoo
+
+    models = []
+    for name in zoo.names():
+        network = zoo.load(name)
+        record = network.metadata.get("record", {})
+        models.append(
+            {
+                "name": name,
+                "hidden": network.hidden,
+                "n": network.n,
+                "parameters": network.parameters,
+                "task": network.task,
+                "sequences": record.get("sequences"),
+                "sampled_accuracy": record.get("sampled_accuracy"),
+                "why": network.metadata.get("why"),
+            }
+        )
+    if as_json:
+        click.echo(json.dumps(models))
+        return
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in ("name", "task", "made by", "accuracy"):
+        table.add_column(heading, no_wrap=True)
+    for m in models:
+        trained = m["sequences"] is not None
+        table.add_row(
+            m["name"],
+            m["task"],
+            f"training, 2^{math.log2(m['sequences']):.0f} sequences" if trained else "hand",
+            f"{100 * m['sampled_accuracy']:.2f} % (sampled)" if trained else "100 % (proved)",
+        )
+    click.echo("bundled networks, named neurons/length:")
+    Console().print(table)
+
+
+@main.command("train")
+@click.argument("shape", metavar="HIDDEN/N")
+@click.argument("out", type=click.Path(dir_okay=False))
+@click.option("--task", default="second_argmax", show_default=True)
+@click.option("--seeds", default=5, show_default=True, help="Networks trained side by side.")
+@click.option("--steps", default=2**17, show_default=True, help="Batches of 1024 sequences.")
+@click.option(
+    "--positive-inputs",
+    type=int,
+    help="Keep only seeds with this many positive input weights.",
+)
+@click.option("--threads", default=1, show_default=True, help="Threads of PyTorch.")
+def train_command(
+    shape: str,
+    out: str,
+    task: str,
+    seeds: int,
+    steps: int,
+    positive_inputs: int | None,
+    threads: int,
+) -> None:
+    """Train networks of HIDDEN neurons on sequences of N and keep the best in OUT (.json).
+
+    The state is kept in OUT.ckpt: interrupt with Ctrl-C and run the same command to
+    go on.  Needs PyTorch: pip install "conevol[train]".
+    """
+    try:
+        import torch
+
+        from conevol.training import Plan, train
+    except ImportError as error:
+        raise click.ClickException(
+            'training needs PyTorch and tqdm: pip install "conevol[train]"'
+        ) from error
+    try:
+        hidden, n = (int(part) for part in shape.split("/"))
+    except ValueError:
+        raise click.ClickException(f"shape is {shape!r}, expected HIDDEN/N such as 4/3") from None
+    torch.set_num_threads(threads)
+    plan = Plan(hidden, n, task=task, seeds=seeds, steps=steps)
+    checkpoint = Path(out).with_suffix(".ckpt")
+    try:
+        run = train(plan, checkpoint=checkpoint)
+    except KeyboardInterrupt:
+        raise click.ClickException(
+            f"interrupted; the same command goes on from {checkpoint}"
+        ) from None
+    best = run.best(positive_inputs)
+    run.save(out, best)
+    click.echo(
+        f"{out}: seed {plan.first_seed + best} of {seeds}, accuracy {100 * run.accuracy[best]:.3f} % "
+        "(sampled)"
+    )
+
+
+def _network(model: str) -> ReluRNN:
+    """A bundled network or one from a file."""
+    from conevol import zoo
+    from conevol.network import ReluRNN
+
+    if model in zoo.names():
+        return zoo.load(model)
+    if not Path(model).exists():
+        raise ConevolError(
+            f"{model!r} is neither a file nor a bundled network; "
+            f"bundled are {', '.join(zoo.names())}"
+        )
+    return ReluRNN.load(model)
+
+
+def _read_normals(path: Path) -> Any:
+    try:
+        content = json.loads(path.read_text())
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise FileFormatError(f"{path} is not JSON: {error}") from error
+    if not isinstance(content, dict) or "normals" not in content:
+        raise FileFormatError(f'{path} holds no cone, expected {{"normals": [[..], ..]}}')
+    return content["normals"]
+
+
+def _accuracy_object(
+    model: str, network: ReluRNN, result: AccuracyResult, seconds: float
+) -> dict[str, Any]:
+    return {
+        "model": model,
+        "hidden": network.hidden,
+        "n": network.n,
+        "task": network.task,
+        "accuracy": result.value,
+        "error_bound": result.error_bound,
+        "ties": result.ties,
+        "tied": result.tied,
+        "unresolved": result.unresolved,
+        "patterns": result.patterns,
+        "cells": result.cells,
+        "seconds": seconds,
+    }
+
+
+def _print_accuracy(
+    model: str,
+    network: ReluRNN,
+    result: AccuracyResult,
+    seconds: float,
+    loading: float,
+    map_path: str | None,
+) -> None:
+    from conevol.estimators.sampling import samples_needed
+
+    bound = result.error_bound
+    needed = samples_needed(result.value, _SAMPLING_ERROR)
+    rows = [
+        ("network", f"{model}: {network.hidden} neurons, n = {network.n}, {network.task}"),
+        ("accuracy", f"{_digits(result.value, bound)} ± {bound:.1e}"),
+        ("patterns", f"{result.patterns:,}"),
+        ("cells", f"{result.cells:,}"),
+        ("ties", f"{result.tied:.10g} of the inputs, counted by the rule '{result.ties}'"),
+        ("time", f"{_duration(seconds)}, after {_duration(loading)} for the compiled code"),
+        ("sampling", f"{needed:.2g} samples for a standard error of {_SAMPLING_ERROR:.0e}"),
+    ]
+    if result.unresolved:
+        text = f"{result.unresolved:.3g} of the inputs: their logits differ by rounding only"
+        rows.insert(5, ("unresolved", text))
+    if map_path is not None:
+        rows.append(("map", map_path))
+    _print_rows(rows)
+
+
+def _print_rows(rows: list[tuple[str, str]]) -> None:
+    width = max(len(name) for name, _ in rows)
+    for name, text in rows:
+        click.echo(f"{click.style(name.ljust(width), bold=True)}  {text}")
+
+
+def _digits(value: float, bound: float) -> str:
+    """The value to the digits that its error bound supports."""
+    if bound <= 0.0 or value == 0.0:
+        return f"{value:.17g}"
+    decimals = max(0, min(17, -math.floor(math.log10(2.0 * bound)) - 1))
+    if value < 1e-4:
+        significant = max(0, min(16, math.floor(math.log10(value / (2.0 * bound)))))
+        return f"{value:.{significant}e}"
+    return f"{value:.{decimals}f}"
+
+
+def _angle_unit(dimension: int) -> str:
+    return {1: "points", 2: "radians", 3: "steradians"}.get(dimension, "")
+
+
+def _duration(seconds: float) -> str:
+    for scale, unit in ((1.0, "s"), (1e-3, "ms")):
+        if seconds >= scale:
+            return f"{seconds / scale:.3g} {unit}"
+    return f"{seconds * 1e6:.3g} µs"
+
+
+if __name__ == "__main__":
+    main()
