@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from conevol.errors import WeightsError
-from conevol.weights_io import Weights, load_weights, save_weights, validate_weights
+from conevol.files import Weights, load_weights, save_weights, validate_weights
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -87,9 +87,7 @@ class ReluRNN:
         task: str = "second_argmax",
         metadata: dict[str, Any] | None = None,
     ) -> None:
-        self.W_hi, self.W_hh, self.W_oh = (
-            w.copy() for w in validate_weights(W_hi, W_hh, W_oh)
-        )
+        self.W_hi, self.W_hh, self.W_oh = (w.copy() for w in validate_weights(W_hi, W_hh, W_oh))
         for w in (self.W_hi, self.W_hh, self.W_oh):
             w.setflags(write=False)
         self.task = task
@@ -119,7 +117,7 @@ class ReluRNN:
 
         Keys are W_hi, W_hh, W_oh, or AlgZoo's rnn.weight_ih_l0, rnn.weight_hh_l0,
         linear.weight.  No code from a .pth file is executed, and PyTorch is not
-        needed.  See `conevol.weights_io.load_weights` for the errors.
+        needed.  See `conevol.files.load_weights` for the errors.
         """
         weights = load_weights(path)
         metadata = dict(weights.metadata)

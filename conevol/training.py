@@ -47,6 +47,7 @@ class Plan:
 
     @property
     def peak_rate(self) -> float:
+        """Largest learning rate, after the warm-up."""
         return 0.04 / math.sqrt(self.hidden)
 
     def rate(self, step: int) -> float:

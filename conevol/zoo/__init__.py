@@ -60,6 +60,6 @@ def load(name: str) -> ReluRNN:
         raise ConevolError(
             f"no bundled network is called {name!r}, expected one of {', '.join(names())}"
         )
-    path = resources.files(__name__).joinpath("models", _files()[name])
+    path = resources.files(__name__).joinpath("models").joinpath(_files()[name])
     with resources.as_file(path) as file:
         return ReluRNN.load(file)

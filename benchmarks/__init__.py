@@ -1,0 +1,1 @@
+"""Benchmarks: ``python -m benchmarks`` writes their tables and the README's figures."""

@@ -1,0 +1,27 @@
+"""Run benchmarks: ``python -m benchmarks [NAME ..]``, all of them by default."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+
+from benchmarks import report
+
+NAMES = ("fractions", "networks", "sampling_check", "startup", "pictures")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}")
+    chosen = parser.parse_args().names or NAMES
+    unknown = sorted(set(chosen) - set(NAMES))
+    if unknown:
+        parser.error(f"unknown benchmark {unknown[0]!r}, expected {', '.join(NAMES)}")
+    for name in chosen:
+        print(f"== {name}")
+        importlib.import_module(f"benchmarks.{name}").run()
+    report.fill_readme()
+
+
+if __name__ == "__main__":
+    main()
