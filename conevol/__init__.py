@@ -8,6 +8,7 @@
 True
 
 Names are imported when they are first used, so that ``import conevol`` stays fast.
+No module has the name of a public function: importing it would hide the function.
 """
 
 from __future__ import annotations
@@ -18,11 +19,11 @@ from typing import TYPE_CHECKING, Any
 from conevol._version import __version__
 
 if TYPE_CHECKING:
-    from conevol import errors, tasks, zoo
+    from conevol import errors, precision, tasks, zoo
     from conevol.cells import AccuracyResult, Cells, EnsembleAccuracy, accuracy
     from conevol.cone import Cone
     from conevol.estimators import SampledAccuracy, gaussian_inputs, sample_accuracy
-    from conevol.fraction import FractionResult, fraction
+    from conevol._fraction import FractionResult, fraction
     from conevol.network import Ensemble, LinearMaps, ReluRNN
     from conevol.tasks import Task
 
@@ -32,17 +33,17 @@ _HOME = {
     "Cone": "conevol.cone",
     "Ensemble": "conevol.network",
     "EnsembleAccuracy": "conevol.cells",
-    "FractionResult": "conevol.fraction",
+    "FractionResult": "conevol._fraction",
     "LinearMaps": "conevol.network",
     "ReluRNN": "conevol.network",
     "SampledAccuracy": "conevol.estimators",
     "Task": "conevol.tasks",
     "accuracy": "conevol.cells",
-    "fraction": "conevol.fraction",
+    "fraction": "conevol._fraction",
     "gaussian_inputs": "conevol.estimators",
     "sample_accuracy": "conevol.estimators",
 }
-_MODULES = ("errors", "tasks", "zoo")
+_MODULES = ("errors", "precision", "tasks", "zoo")
 
 __all__ = [
     "AccuracyResult",
@@ -60,6 +61,7 @@ __all__ = [
     "errors",
     "fraction",
     "gaussian_inputs",
+    "precision",
     "sample_accuracy",
     "tasks",
     "zoo",

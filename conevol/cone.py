@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from conevol.errors import NormalsError
-from conevol.fraction import FractionResult, as_normals, fraction
+from conevol._fraction import FractionResult, as_normals, fraction
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

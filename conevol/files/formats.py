@@ -95,7 +95,7 @@ def load_weights(path: str | os.PathLike[str]) -> Weights:
     reader = _by_suffix(path, _READERS, "read")
     require_size(path.stat().st_size, source)
     (W_hi, W_hh, W_oh), metadata = reader(path.read_bytes(), source)
-    return Weights(*validate_weights(W_hi, W_hh, W_oh, source), metadata)
+    return Weights(*validate_weights(W_hi, W_hh, W_oh, source=source), metadata)
 
 
 def save_weights(path: str | os.PathLike[str], weights: Weights) -> None:
@@ -133,7 +133,9 @@ def save_weights(path: str | os.PathLike[str], weights: Weights) -> None:
     """
     path = Path(path)
     writer = _by_suffix(path, _WRITERS, "write")
-    arrays = validate_weights(weights.W_hi, weights.W_hh, weights.W_oh, f"weights for {path}")
+    arrays = validate_weights(
+        weights.W_hi, weights.W_hh, weights.W_oh, source=f"weights for {path}"
+    )
     reserved = [
         key
         for key, value in weights.metadata.items()
