@@ -20,10 +20,10 @@ from conevol._version import __version__
 
 if TYPE_CHECKING:
     from conevol import errors, precision, tasks, zoo
+    from conevol._fraction import FractionResult, fraction
     from conevol.cells import AccuracyResult, Cells, EnsembleAccuracy, accuracy
     from conevol.cone import Cone
     from conevol.estimators import SampledAccuracy, gaussian_inputs, sample_accuracy
-    from conevol._fraction import FractionResult, fraction
     from conevol.network import Ensemble, LinearMaps, ReluRNN
     from conevol.tasks import Task
 

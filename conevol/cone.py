@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from conevol.errors import NormalsError
 from conevol._fraction import FractionResult, as_normals, fraction
+from conevol.errors import NormalsError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray

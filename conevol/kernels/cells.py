@@ -43,8 +43,9 @@ OK, OVERFLOW = 0, 1
 SUM, COUNT, WRITE = 0, 1, 2
 # A plane without a direction: its normal is zero or lost in rounding.
 _ZERO = 4
+_UNKNOWN = -1
 # Areas are refined only to this: the planes of a network are not better known.
-_NEGLIGIBLE = 1e-15
+_NEGLIGIBLE = 1e-14
 _ANGLE = math.sqrt(3.0) / (2.0 * math.pi)
 
 # The task: rows (2 pairs, 3) of the order planes, x_i - x_j and its negative in
@@ -52,7 +53,8 @@ _ANGLE = math.sqrt(3.0) / (2.0 * math.pi)
 Fan = namedtuple("Fan", "rows region_rows region_label")
 
 # One network's workspace.  T = n hidden, and P = n (n - 1) / 2 pairs:
-#   a       normals: 2P order rows, 2P logit rows, 2T neuron rows, scratch
+#   a       normals: 2P order rows, 2P logit rows, 2T neuron rows, scratch; the sixth
+#           column is the fraction that a row's plane may sweep within its error
 #   edge, vert, sign   polygons (see conevol.kernels.polygon)
 #   z, ez   pre-activation maps (n, hidden, 3), bounds of their entries (n, hidden)
 #   h, eh, size        the same after the ReLU; size = largest entry of h
@@ -72,7 +74,7 @@ def new_space(n, hidden, pairs):
     slots = 2 * total + 5
     capacity = total + 4 * pairs + 3
     return Space(
-        np.zeros((4 * pairs + 2 * total + SCRATCH_ROWS, 5)),
+        np.zeros((4 * pairs + 2 * total + SCRATCH_ROWS, 6)),
         np.empty((slots, capacity), np.int64),
         np.empty((slots, capacity, 5)),
         np.empty(capacity, np.int64),
@@ -104,8 +106,13 @@ def new_table(cells, rays, total):
 def _put_rows(a, row, x, y, z, error):
     """Store a normal and, in the next row, its negative; returns its largest entry."""
     largest = put_row(a, row, x, y, z, error)
+    if not abs(x) + abs(y) + abs(z) < math.inf:
+        return math.inf
     a[row + 1, 0], a[row + 1, 1], a[row + 1, 2] = -a[row, 0], -a[row, 1], -a[row, 2]
-    a[row + 1, 3], a[row + 1, 4] = a[row, 3], a[row, 4]
+    # What the plane may sweep within its error; the norm is at least the largest entry.
+    a[row, 5] = min(_ANGLE * a[row, 4] / a[row, 3], 0.5) if largest > 0.0 else 0.0
+    for l in range(3, 6):
+        a[row + 1, l] = a[row, l]
     return largest
 
 
@@ -114,12 +121,12 @@ def _locate(m, p, edge, vert, a, row, sign):
     """`locate`, and a bound of the fraction that rounding may put on the wrong side."""
     place = locate(m, p, edge, vert, a, row, sign)
     lost = 0.0
-    x, y, z, error = a[row, 0], a[row, 1], a[row, 2], a[row, 4]
-    if error > 0.0 and place >= CROSSES:
-        lost = min(_ANGLE * error / math.sqrt(x * x + y * y + z * z), 0.5)
     if place & NEAR and m > 1:
-        lost += doubt(m, p, edge, vert, a, row, sign)
-    return place & ~NEAR, lost
+        lost = doubt(m, p, edge, vert, a, row, sign)
+    place &= ~NEAR
+    if place >= CROSSES:
+        lost += a[row, 5]
+    return place, lost
 
 
 @inline_kernel
@@ -182,40 +189,44 @@ def _pair_row(i, j, n):
 
 
 @inline_kernel
-def _logit_planes(w_oh, ws, m, p, unit):
-    """Rows of all logit differences on a pattern, and where its polygon lies to them.
+def _logit_place(w_oh, ws, m, p, i, j, unit, reals):
+    """Where the polygon of a pattern lies to the plane of logits i and j; _ZERO if they tie.
 
-    Returns (error, unresolved, largest entry): error is what turned planes may
-    sweep, unresolved is 1 when a difference is not zero but within its rounding.
+    Computed when first asked for.  A difference that is not zero but within its
+    rounding counts as a tie, and the pattern's fraction as unresolved.
     """
     n, hidden = w_oh.shape
-    last = ws.h.shape[0] - 1
     pairs = n * (n - 1) // 2
+    pair = _pair(i, j, n)
+    if ws.where[pairs + pair] != _UNKNOWN:
+        return ws.where[pairs + pair]
+    if i > j:
+        i, j = j, i
+    last = ws.h.shape[0] - 1
     gamma = (hidden + 3) * unit
-    swept, unresolved, largest = 0.0, 0, 0.0
-    pair = 0
-    for i in range(n):
-        for j in range(i + 1, n):
-            x = y = z = error = 0.0
-            for k in range(hidden):
-                if ws.size[last, k] > 0.0 or ws.eh[last, k] > 0.0:
-                    w = w_oh[i, k] - w_oh[j, k]
-                    x += w * ws.h[last, k, 0]
-                    y += w * ws.h[last, k, 1]
-                    z += w * ws.h[last, k, 2]
-                    error += abs(w) * (ws.eh[last, k] + gamma * ws.size[last, k])
-            row = 2 * pairs + 2 * pair
-            size = _put_rows(ws.a, row, x, y, z, error)
-            largest = max(largest, size)
-            if size <= error or size == 0.0:
-                ws.where[pairs + pair] = _ZERO
-                if error > 0.0:
-                    unresolved = 1
-            else:
-                ws.where[pairs + pair], lost = _locate(m, p, ws.edge, ws.vert, ws.a, row, ws.sign)
-                swept += lost
-            pair += 1
-    return swept, unresolved, largest
+    x = y = z = error = 0.0
+    for k in range(hidden):
+        if ws.size[last, k] > 0.0 or ws.eh[last, k] > 0.0:
+            w = w_oh[i, k] - w_oh[j, k]
+            x += w * ws.h[last, k, 0]
+            y += w * ws.h[last, k, 1]
+            z += w * ws.h[last, k, 2]
+            error += abs(w) * (ws.eh[last, k] + gamma * ws.size[last, k])
+    row = 2 * pairs + 2 * pair
+    size = _put_rows(ws.a, row, x, y, z, error)
+    if size <= error or not 0.0 < size < math.inf:
+        place, lost = _ZERO, 0.0
+        if error > 0.0:
+            value, bound = polygon_fraction(m, p, ws.edge, ws.vert, ws.a, _NEGLIGIBLE)
+            reals[3] += value + bound
+        if not size < math.inf:
+            # `walk` reports it.
+            lost = math.inf
+    else:
+        place, lost = _locate(m, p, ws.edge, ws.vert, ws.a, row, ws.sign)
+    reals[1] += lost
+    ws.where[pairs + pair] = place
+    return place
 
 
 @inline_kernel
@@ -287,11 +298,12 @@ def _record(ws, table, cells, at, m, p, label, leader, ties, value, error):
 
 
 @inline_kernel
-def _predictions(ws, m, p, label, n, rule, reals, counts, table, mode):
-    """Cut a piece with one label by the logit planes and account for its cells.
+def _predictions(w_oh, ws, m_pattern, pattern, m, p, label, unit, rule, reals, counts, table, mode):
+    """Cut a piece (m, p) with one label by the logit planes and account for its cells.
 
     reals: right, error, tied mass, unresolved mass.  counts: patterns, cells, rays.
     """
+    n = w_oh.shape[0]
     pairs = n * (n - 1) // 2
     slot = ws.vert.shape[0] - 2
     for turn in range(n):
@@ -302,7 +314,7 @@ def _predictions(ws, m, p, label, n, rule, reals, counts, table, mode):
         for o in range(n):
             if o == top:
                 continue
-            place = ws.where[pairs + _pair(top, o, n)]
+            place = _logit_place(w_oh, ws, m_pattern, pattern, top, o, unit, reals)
             if place == _ZERO:
                 ties += 1
                 leader = min(leader, o)
@@ -343,19 +355,13 @@ def _predictions(ws, m, p, label, n, rule, reals, counts, table, mode):
 
 @inline_kernel
 def _leaf(w_oh, fan, ws, m, p, unit, rule, reals, counts, table, mode):
-    """All cells of one pattern; returns a status."""
+    """Account for all cells of one pattern."""
     n = w_oh.shape[0]
     pairs = n * (n - 1) // 2
     slot = ws.vert.shape[0] - 4
     counts[0] += 1
-    swept, unresolved, largest = _logit_planes(w_oh, ws, m, p, unit)
-    if not largest < math.inf:
-        return OVERFLOW
-    reals[1] += swept
-    if unresolved:
-        value, error = polygon_fraction(m, p, ws.edge, ws.vert, ws.a, _NEGLIGIBLE)
-        reals[3] += value + error
     for pair in range(pairs):
+        ws.where[pairs + pair] = _UNKNOWN
         ws.where[pair], lost = _locate(m, p, ws.edge, ws.vert, ws.a, 2 * pair, ws.sign)
         reals[1] += lost
     for region in range(fan.region_rows.shape[0]):
@@ -373,10 +379,8 @@ def _leaf(w_oh, fan, ws, m, p, unit, rule, reals, counts, table, mode):
                 if m_piece == EMPTY:
                     break
         if m_piece != EMPTY:
-            _predictions(
-                ws, m_piece, q, fan.region_label[region], n, rule, reals, counts, table, mode
-            )
-    return OK
+            label = fan.region_label[region]
+            _predictions(w_oh, ws, m, p, m_piece, q, label, unit, rule, reals, counts, table, mode)
 
 
 @inline_kernel
@@ -441,13 +445,12 @@ def walk(w_hi, w_hh, w_oh, fan, ws, unit, rule, reals, counts, table, mode):
             depth += 1
             continue
         m, p = ws.path[depth, _M], ws.path[depth, _SLOT]
-        if _leaf(w_oh, fan, ws, m, p, unit, rule, reals, counts, table, mode) != OK:
-            return OVERFLOW
+        _leaf(w_oh, fan, ws, m, p, unit, rule, reals, counts, table, mode)
         depth -= 1
         while depth >= 0 and ws.path[depth, _PENDING] == 0:
             depth -= 1
         if depth < 0:
-            return OK
+            return OK if reals[1] < math.inf else OVERFLOW
         step = ws.path[depth]
         step[_PENDING], step[_ACTIVE] = 0, 0
         _set_active(ws, depth // hidden, depth % hidden, False)

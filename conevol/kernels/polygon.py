@@ -50,7 +50,7 @@ _DENOMINATOR_ERROR = 60 * U
 # and the final scaling.
 _PRODUCT_ERROR = 5 * U
 # Doubts smaller than this, in radians, are not worth a closer look.
-_SMALL_DEPTH = 1e-15
+_SMALL_DEPTH = 3e-14
 # Beyond this relative bound the determinants are recomputed in double-double.
 _REFINE_ABOVE = 3e-14
 # Below this distance from the origin a fan triangle has almost antipodal vertices.
@@ -190,10 +190,15 @@ def doubt(m, p, edge, vert, a, c, sign):
     has an area of at most s min(pi, s / sin theta), and being between the two planes
     at most 2 theta.
     """
+    filter, lift = _tolerances(a, c)
     total = 0.0
     for i in range(m if m > 2 else min(m, 1)):
         if m < 3 or sign[i] == 0:
-            s = _depth(i, p, vert, a, c)
+            # The norm of a vertex is at least its 1-norm over sqrt(3), that of a row at
+            # least its largest entry.
+            tolerance = 2.0 * math.sqrt(3.0) * (filter * vert[p, i, 3] + lift * vert[p, i, 4])
+            length = vert[p, i, 3] * a[c, 3]
+            s = min(tolerance / length, math.pi) if length > 0.0 else math.pi
             if s < _SMALL_DEPTH:
                 total += 2.0 * math.pi * s
             else:
@@ -206,15 +211,6 @@ def doubt(m, p, edge, vert, a, c, sign):
 @inline_kernel
 def _norm(a, c):
     return math.sqrt(a[c, 0] * a[c, 0] + a[c, 1] * a[c, 1] + a[c, 2] * a[c, 2])
-
-
-@inline_kernel
-def _depth(i, p, vert, a, c):
-    """How far from plane c vertex i may be, when its side is in doubt; radians."""
-    filter, lift = _tolerances(a, c)
-    tolerance = filter * vert[p, i, 3] + lift * vert[p, i, 4]
-    length = math.sqrt(_dot(vert, p, i, i)) * _norm(a, c)
-    return min(2.0 * tolerance / length, math.pi) if length > 0.0 else math.pi
 
 
 @lean_kernel

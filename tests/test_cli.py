@@ -1,0 +1,114 @@
+"""The command line, run in the process as a user would call it."""
+
+import json
+
+import pytest
+from click.testing import CliRunner
+
+import conevol
+from conevol.cli import main
+
+
+def run(*arguments):
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+def run_json(*arguments):
+    result = run(*arguments, "--json")
+    assert result.exit_code == 0, result.output
+    return json.loads(result.output)
+
+
+def test_accuracy_without_arguments_is_that_of_the_bundled_network():
+    printed = run_json("accuracy")
+    exact = conevol.accuracy(conevol.zoo.load("4/3"))
+    assert printed["model"] == "4/3"
+    assert printed["accuracy"] == exact.value
+    assert printed["error_bound"] == exact.error_bound
+    assert (printed["patterns"], printed["cells"]) == (exact.patterns, exact.cells)
+    assert printed["tied"] == exact.tied
+    assert printed["seconds"] > 0
+
+
+def test_accuracy_prints_the_digits_that_the_bound_supports():
+    text = run("accuracy", "3/3").output
+    exact = conevol.accuracy(conevol.zoo.load("3/3"))
+    line = next(line for line in text.splitlines() if line.startswith("accuracy"))
+    digits = line.split()[1]
+    assert abs(float(digits) - exact.value) <= exact.error_bound
+    decimals = len(digits.split(".")[1])
+    assert 10.0**-decimals / 2 <= 10 * exact.error_bound < 10.0 ** -(decimals - 2)
+
+
+@pytest.mark.parametrize("ties", ["first", "split", "wrong"])
+def test_tie_rules_reach_the_result(ties):
+    network = conevol.zoo.load("3/3")
+    assert run_json("accuracy", "3/3", "--ties", ties)["accuracy"] == pytest.approx(
+        conevol.accuracy(network, ties=ties).value, abs=0
+    )
+
+
+def test_task_replaces_the_networks_own():
+    assert run_json("accuracy", "exact-2/2", "--task", "argmax")["accuracy"] == 0.0
+
+
+@pytest.mark.parametrize("suffix", [".json", ".npz", ".safetensors"])
+def test_accuracy_of_a_file(tmp_path, suffix):
+    path = tmp_path / f"net{suffix}"
+    conevol.zoo.load("exact-7/3").save(path)
+    assert run_json("accuracy", path)["accuracy"] == 1.0
+
+
+def test_map_is_drawn(tmp_path):
+    path = tmp_path / "map.png"
+    result = run("accuracy", "--map", path)
+    assert result.exit_code == 0
+    assert path.read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    assert str(path) in result.output
+
+
+def test_fraction_of_a_file(tmp_path):
+    path = tmp_path / "cone.json"
+    path.write_text(json.dumps({"normals": [[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 1]]}))
+    printed = run_json("fraction", path)
+    assert printed["fraction"] == 0.125
+    assert printed["facets"] == 3
+    assert "0.125" in run("fraction", path).output
+
+
+def test_models_lists_every_bundled_network():
+    listed = {m["name"] for m in run_json("models")}
+    assert listed == set(conevol.zoo.names())
+    text = run("models").output
+    assert all(name in text for name in listed)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["accuracy", "5/7"], "neither a file nor a bundled network"),
+        (["accuracy", "8/5"], "n <= 3"),
+        (["accuracy", "4/3", "--task", "nonsense"], "unknown task"),
+        (["accuracy", "2/2", "--task", "argmedian"], "odd n"),
+        (["fraction", "no-such-file.json"], "no-such-file.json"),
+        (["train", "4x3", "out.json"], ""),
+    ],
+)
+def test_errors_are_one_line_and_status_one(arguments, said):
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert said in result.output
+    assert "Traceback" not in result.output
+    assert len(result.output.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [("{", "not JSON"), ("[]", "holds no cone"), ('{"normals": [[1], [1, 2]]}', "one length")],
+)
+def test_bad_cone_files(tmp_path, content, said):
+    path = tmp_path / "cone.json"
+    path.write_text(content)
+    result = run("fraction", path)
+    assert result.exit_code == 1
+    assert said in result.output
