@@ -50,9 +50,10 @@ def as_normals(normals: ArrayLike) -> NDArray[np.float64]:
     """
     try:
         a = np.asarray(normals)
-        if a.dtype.kind not in "biufO" or a.dtype == object:
+        if a.dtype.kind not in "biuf":
+            # One by one: numpy would turn None into nan.
             a = np.asarray(normals, dtype=object)
-            a = a.astype(np.float64) if a.ndim else a
+            a = np.array([float(v) for v in a.ravel()]).reshape(a.shape)
         a = np.asarray(a, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise NormalsError(

@@ -121,7 +121,7 @@ def _locate(m, p, edge, vert, a, row, sign):
     """`locate`, and a bound of the fraction that rounding may put on the wrong side."""
     place = locate(m, p, edge, vert, a, row, sign)
     lost = 0.0
-    if place & NEAR and m > 1:
+    if place & NEAR:
         lost = doubt(m, p, edge, vert, a, row, sign)
     place &= ~NEAR
     if place >= CROSSES:

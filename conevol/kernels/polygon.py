@@ -51,10 +51,38 @@ _DENOMINATOR_ERROR = 60 * U
 _PRODUCT_ERROR = 5 * U
 # Doubts smaller than this, in radians, are not worth a closer look.
 _SMALL_DEPTH = 3e-14
+# Doubts larger than this, as a fraction, are compared with the whole polygon.
+_LARGE_DOUBT = 1e-11
+# What setting negligible entries of a row to zero may change.
+NEGLIGIBLE_TURN = 1e-89
 # Beyond this relative bound the determinants are recomputed in double-double.
 _REFINE_ABOVE = 3e-14
 # Below this distance from the origin a fan triangle has almost antipodal vertices.
 _ANTIPODAL = 0.05
+
+
+@lean_kernel
+def _scaled(x, y, z, largest):
+    """The row times a power of two with its largest entry in [1/2, 1), negligible entries 0.
+
+    Entries below 2^-300 of the largest would make products of three underflow.  Without
+    them the plane turns by less than NEGLIGIBLE_TURN.
+    """
+    if largest < 2.0**-500:
+        x, y, z = x * 2.0**540, y * 2.0**540, z * 2.0**540
+        largest *= 2.0**540
+    shift = -math.frexp(largest)[1]
+    half = shift // 2
+    x = math.ldexp(math.ldexp(x, half), shift - half)
+    y = math.ldexp(math.ldexp(y, half), shift - half)
+    z = math.ldexp(math.ldexp(z, half), shift - half)
+    if abs(x) < 2.0**-300:
+        x = 0.0
+    if abs(y) < 2.0**-300:
+        y = 0.0
+    if abs(z) < 2.0**-300:
+        z = 0.0
+    return x, y, z
 
 
 @inline_kernel
@@ -62,14 +90,16 @@ def put_row(a, row, x, y, z, error):
     """Store a normal, scaled into range by a power of two; returns its largest entry."""
     largest = max(abs(x), abs(y), abs(z))
     scaled = largest
-    if not (2.0**-100 <= largest <= 2.0**100) and 0.0 < largest < math.inf:
-        shift = -math.frexp(largest)[1]
-        half = shift // 2
-        x = math.ldexp(math.ldexp(x, half), shift - half)
-        y = math.ldexp(math.ldexp(y, half), shift - half)
-        z = math.ldexp(math.ldexp(z, half), shift - half)
+    tiny = 2.0**-300 * largest
+    if (
+        not (2.0**-20 <= largest <= 2.0**20)
+        or 0.0 < abs(x) < tiny
+        or 0.0 < abs(y) < tiny
+        or 0.0 < abs(z) < tiny
+    ) and 0.0 < largest < math.inf:
+        x, y, z = _scaled(x, y, z, largest)
         scaled = max(abs(x), abs(y), abs(z))
-        error *= scaled / largest
+        error = error / largest * scaled
     a[row, 0], a[row, 1], a[row, 2], a[row, 3], a[row, 4] = x, y, z, scaled, error
     return largest
 
@@ -188,24 +218,54 @@ def doubt(m, p, edge, vert, a, c, sign):
     radians.  What is decided wrongly there lies in the triangle between c and the
     vertex's two edges.  For an edge f at angle theta to c, its part of that triangle
     has an area of at most s min(pi, s / sin theta), and being between the two planes
-    at most 2 theta.
+    at most 2 theta.  An arc to another vertex, phi away, may be s / cos(phi / 2) from the
+    plane, which takes the place of s; where that says nothing, or no vertex is certain,
+    the whole polygon is in doubt.
     """
+    if m == 1:
+        # Two almost parallel planes: the lune between them.
+        return min(0.5, _wedge(math.pi, a, c, edge[p, 0]) * (0.25 / math.pi))
     filter, lift = _tolerances(a, c)
-    total = 0.0
-    for i in range(m if m > 2 else min(m, 1)):
-        if m < 3 or sign[i] == 0:
-            # The norm of a vertex is at least its 1-norm over sqrt(3), that of a row at
-            # least its largest entry.
-            tolerance = 2.0 * math.sqrt(3.0) * (filter * vert[p, i, 3] + lift * vert[p, i, 4])
-            length = vert[p, i, 3] * a[c, 3]
-            s = min(tolerance / length, math.pi) if length > 0.0 else math.pi
-            if s < _SMALL_DEPTH:
-                total += 2.0 * math.pi * s
-            else:
-                total += _wedge(s, a, c, edge[p, i])
-                total += _wedge(s, a, c, edge[p, i + 1] if i + 1 < m else edge[p, 0])
-    # A lune's axis has two ends.
-    return min(0.5, total * ((2.0 if m < 3 else 1.0) * 0.25 / math.pi))
+    total, decided = 0.0, m == 2
+    for i in range(m if m > 2 else 1):
+        if m > 2 and sign[i] != 0:
+            decided = True
+            continue
+        if a[c, 4] == 0.0 and vert[p, i, 4] == 0.0:
+            # Exactly on the plane.
+            decided = True
+            continue
+        # The norm of a vertex is at least its 1-norm over sqrt(3), that of a row at
+        # least its largest entry.
+        tolerance = 2.0 * math.sqrt(3.0) * (filter * vert[p, i, 3] + lift * vert[p, i, 4])
+        length = vert[p, i, 3] * a[c, 3]
+        s = min(tolerance / length, math.pi) if length > 0.0 else math.pi
+        if m > 2:
+            s *= _spread(m, p, vert, i)
+        if s < _SMALL_DEPTH:
+            total += 2.0 * math.pi * s
+        else:
+            total += _wedge(s, a, c, edge[p, i])
+            total += _wedge(s, a, c, edge[p, i + 1] if i + 1 < m else edge[p, 0])
+    if m == 2:
+        # A lune's axis has two ends.
+        total *= 2.0
+    total *= 0.25 / math.pi
+    if total > _LARGE_DOUBT or not decided:
+        value, error = polygon_fraction(m, p, edge, vert, a, 1.0)
+        total = value + error if not decided else min(total, value + error)
+    return total
+
+
+@inline_kernel
+def _spread(m, p, vert, i):
+    """1 / cos(phi / 2) for the largest angle phi between vertex i and another."""
+    lowest = 1.0
+    for j in range(m):
+        d = _dot(vert, p, i, j)
+        if d < 0.0:
+            lowest = min(lowest, d / math.sqrt(_dot(vert, p, i, i) * _dot(vert, p, j, j)))
+    return math.sqrt(2.0 / (1.0 + lowest)) if 1.0 + lowest > 1e-14 else math.inf
 
 
 @inline_kernel
@@ -389,7 +449,10 @@ def half_excess(m, p, edge, vert, a, refine):
         n2 = math.sqrt(_dot(vert, p, j, j))
         d02 = _dot(vert, p, 0, j)
         d12 = _dot(vert, p, i, j)
-        scale = 1.0 / (n0 * n1 * n2)
+        size = n0 * n1 * n2
+        if not 2.0**-900 < size < 2.0**900:
+            return 0.0, math.pi
+        scale = 1.0 / size
         den = 1.0 + (d01 * n2 + d12 * n0 + d02 * n1) * scale
         den_error = _DENOMINATOR_ERROR
         if refine:
@@ -433,6 +496,23 @@ def half_excess(m, p, edge, vert, a, refine):
 
 
 @lean_kernel
+def half_excess_by_angles(m, p, edge, a):
+    """Half the spherical excess of the m-gon in slot p by Girard's theorem; a bound of its error.
+
+    2 pi minus the sum of the exterior angles, which depend on neighbouring rows only: a few
+    u of absolute error for a polygon of any shape, but none relative to a small one.
+    """
+    turned = error = 0.0
+    for i in range(m):
+        angle, slack = lune_angle(a, edge[p, i], edge[p, i + 1] if i + 1 < m else edge[p, 0])
+        turned += math.pi - angle
+        error += slack
+    # The sum is below 2 pi and has at most m roundings of its size.
+    half = max(0.0, math.pi - 0.5 * turned)
+    return half, 0.5 * error + (m + 2) * 2 * math.pi * U
+
+
+@lean_kernel
 def polygon_fraction(m, p, edge, vert, a, negligible):
     """Fraction of the sphere in polygon p, and a bound of its error.
 
@@ -448,7 +528,18 @@ def polygon_fraction(m, p, edge, vert, a, negligible):
         return (1.0 if m == 0 else 0.5), 0.0
     angle, error = half_excess(m, p, edge, vert, a, False)
     if error > max(_REFINE_ABOVE * angle, negligible):
-        angle2, error2 = half_excess(m, p, edge, vert, a, True)
-        if error2 < error:
-            angle, error = angle2, error2
+        angle, error = _refined(m, p, edge, vert, a, angle, error)
     return angle * (0.5 / math.pi), error * (0.5 / math.pi)
+
+
+@lean_kernel
+def _refined(m, p, edge, vert, a, angle, error):
+    """The half excess by whichever way has the smallest bound."""
+    other, slack = half_excess(m, p, edge, vert, a, True)
+    if slack < error:
+        angle, error = other, slack
+    if error > _REFINE_ABOVE * angle:
+        other, slack = half_excess_by_angles(m, p, edge, a)
+        if slack < error:
+            angle, error = other, slack
+    return angle, error

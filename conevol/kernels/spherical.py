@@ -10,6 +10,7 @@ from conevol.kernels.polygon import (
     EMPTY,
     INSIDE,
     NEAR,
+    NEGLIGIBLE_TURN,
     OUTSIDE,
     cut,
     locate,
@@ -45,13 +46,17 @@ def fractions_range(normals, start, stop, values, errors):
     vert = np.empty((2, k + 1, 5))
     sign = np.empty(k + 1, np.int64)
     for b in range(start, stop):
-        kept = 0
+        kept = flushed = 0
         for i in range(k):
             x, y, z = normals[b, i, 0], normals[b, i, 1], normals[b, i, 2]
             if put_row(a, kept, x, y, z, 0.0) > 0.0:
+                lost = (x != 0.0) + (y != 0.0) + (z != 0.0)
+                lost -= (a[kept, 0] != 0.0) + (a[kept, 1] != 0.0) + (a[kept, 2] != 0.0)
+                flushed += lost > 0
                 kept += 1
         m, p = clip_polygon(a, kept, edge, vert, sign)
-        values[b], errors[b] = polygon_fraction(m, p, edge, vert, a, 0.0)
+        value, error = polygon_fraction(m, p, edge, vert, a, 0.0)
+        values[b], errors[b] = value, min(error + flushed * NEGLIGIBLE_TURN, 1.0)
 
 
 @kernel
