@@ -51,6 +51,8 @@ _DENOMINATOR_ERROR = 60 * U
 _PRODUCT_ERROR = 5 * U
 # Doubts smaller than this, in radians, are not worth a closer look.
 _SMALL_DEPTH = 3e-14
+# Half the area of a polygon that is too small to be told from 0.
+_SMALLEST = 1e-300
 # Doubts larger than this, as a fraction, are compared with the whole polygon.
 _LARGE_DOUBT = 1e-11
 # What setting negligible entries of a row to zero may change.
@@ -541,5 +543,8 @@ def _refined(m, p, edge, vert, a, angle, error):
     if error > _REFINE_ABOVE * angle:
         other, slack = half_excess_by_angles(m, p, edge, a)
         if slack < error:
-            angle, error = other, slack
+            # A polygon has an interior: within the bound the small positive value is
+            # better than the 0 that the difference of angles may round to.
+            angle = other if other > slack else min(max(angle, _SMALLEST), slack)
+            error = other + slack if other <= slack else slack
     return angle, error
