@@ -137,8 +137,9 @@ def fraction(normals: ArrayLike, *, error_bound: bool = False, threads: int | No
             "higher dimensions are not supported yet"
         )
     cones = int(np.prod(batch))
-    flat = np.zeros((cones, k, 3))
-    flat[:, :, :d] = a.reshape(cones, k, d)
+    flat = np.ascontiguousarray(a.reshape(cones, k, d))
+    if d < 3:
+        flat = np.pad(flat, ((0, 0), (0, 0), (0, 3 - d)))
     values, errors = np.empty(cones), np.empty(cones)
 
     from conevol.kernels import spherical

@@ -212,7 +212,7 @@ SMALL = st.floats(-1e9, 1e9).filter(lambda x: x == 0 or abs(x) > 1e-60)
 def test_two_by_two_determinants(a, b, c, d):
     expected = Fraction(a) * Fraction(d) - Fraction(b) * Fraction(c)
     value, (hi, lo) = small_determinants(a, b, c, d)
-    assert abs(Fraction(value) - expected) <= Fraction(3, 2) * U * abs(expected)
+    assert abs(Fraction(value) - expected) <= 2 * U * abs(expected)
     sizes = abs(Fraction(a) * Fraction(d)) + abs(Fraction(b) * Fraction(c))
     assert abs(Fraction(hi) + Fraction(lo) - expected) <= 4 * U * U * sizes
 
@@ -225,7 +225,7 @@ def test_two_by_two_determinant_of_neighbours():
         c, d = np.nextafter([a, b], rng.standard_normal(2) * 9)
         expected = Fraction(a) * Fraction(d) - Fraction(b) * Fraction(c)
         value, _ = small_determinants(a, b, c, d)
-        assert abs(Fraction(value) - expected) <= Fraction(3, 2) * U * abs(expected)
+        assert abs(Fraction(value) - expected) <= 2 * U * abs(expected)
 
 
 @given(SMALL, SMALL)

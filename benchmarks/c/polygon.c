@@ -9,7 +9,9 @@
 #define U 0x1p-53
 #define SIGN_FILTER (6 * U)
 #define DD_FILTER (32 * U * U)
-#define DENOMINATOR_ERROR (60 * U)
+#define DENOMINATOR_ERROR (26 * U)
+#define TERM_ERROR (23 * U)
+#define NUMERATOR_ERROR (20 * U)
 #define PRODUCT_ERROR (5 * U)
 #define REFINE_ABOVE 3e-14
 #define ANTIPODAL 0.05
@@ -236,9 +238,16 @@ static double half_excess(const polygon *p, const vec *a, int refine, double *er
     for (int i = 1; i < m - 1; i++) {
         int j = i + 1, e = p->edge[j], after = p->edge[j + 1 < m ? j + 1 : 0];
         double n2 = sqrt(dot(v[j], v[j])), d02 = dot(v[0], v[j]), d12 = dot(v[i], v[j]);
-        double scale = 1 / (n0 * n1 * n2);
-        double den = 1 + (d01 * n2 + d12 * n0 + d02 * n1) * scale;
-        double den_error = DENOMINATOR_ERROR, apex, turn, apex_error, turn_error;
+        double size = n0 * n1 * n2;
+        if (!(size > 0x1p-900 && size < 0x1p900)) {
+            *error_out = M_PI;
+            return 0;
+        }
+        double scale = 1 / size;
+        double t01 = d01 * n2, t12 = d12 * n0, t02 = d02 * n1;
+        double den = 1 + (t01 + t12 + t02) * scale;
+        double den_error = DENOMINATOR_ERROR + TERM_ERROR * scale * (fabs(t01) + fabs(t12) + fabs(t02));
+        double apex, turn, apex_error, turn_error;
         if (refine) {
             apex = dd_det3(a[p->edge[0]], a[p->edge[1]], a[e], &apex_error);
             turn = dd_det3(a[p->edge[i]], a[e], a[after], &turn_error);
@@ -252,7 +261,7 @@ static double half_excess(const polygon *p, const vec *a, int refine, double *er
         turn = turn > 0 ? turn : 0;
         double num = (apex * scale) * turn;
         double num_error = (apex_error * scale) * turn + (apex * scale) * turn_error +
-                           (apex_error * scale) * turn_error + 16 * U * num;
+                           (apex_error * scale) * turn_error + NUMERATOR_ERROR * num;
         double r2 = den * den + num * num;
         if (refine && r2 < ANTIPODAL * ANTIPODAL) {
             int rows[6] = {p->edge[0], p->edge[1], p->edge[i], e, e, after};
@@ -283,13 +292,22 @@ static double lune_angle(const double *a, const double *b, double *error) {
     *error = sine * (4 * U * fabs(cosine) + cosine_error) / r2 + 3 * U * angle;
     return angle;
 }
+static double half_excess_by_angles(const polygon *p, const vec *a, double *error) {
+    double turned = 0, total = 0, slack;
+    for (int i = 0; i < p->m; i++) {
+        turned += M_PI - lune_angle(a[p->edge[i]], a[p->edge[i + 1 < p->m ? i + 1 : 0]], &slack);
+        total += slack;
+    }
+    *error = 0.5 * total + (p->m + 2) * 2 * M_PI * U;
+    return fmax(0, M_PI - 0.5 * turned);
+}
 static int scale_rows(vec *a, int k) {
     int kept = 0;
     for (int i = 0; i < k; i++) {
         double largest = fmax(fabs(a[i][0]), fmax(fabs(a[i][1]), fabs(a[i][2])));
         if (largest == 0) continue;
         int shift = 0;
-        if (!(largest >= 0x1p-100 && largest <= 0x1p100)) {
+        if (!(largest >= 0x1p-20 && largest <= 0x1p20)) {
             frexp(largest, &shift);
             shift = -shift;
         }
@@ -328,6 +346,13 @@ void fractions(const double *normals, int64_t n, int k, double *values, double *
             if (error > REFINE_ABOVE * angle) {
                 double error2, angle2 = half_excess(&slot[s], a, 1, &error2);
                 if (error2 < error) angle = angle2, error = error2;
+                if (error > REFINE_ABOVE * angle) {
+                    double other = half_excess_by_angles(&slot[s], a, &error2);
+                    if (error2 < error) {
+                        angle = other > error2 ? other : fmin(fmax(angle, 1e-300), error2);
+                        error = other > error2 ? error2 : other + error2;
+                    }
+                }
             }
             value = angle / (2 * M_PI);
             error /= 2 * M_PI;

@@ -5,12 +5,14 @@ are exact.  Each rung either is sure or hands on to the next.  u = 2^-53.
 
 The normals are rows of an array `a`: x, y, z in the first three columns (see
 `conevol.kernels.polygon` for the others), the largest entry in
-[2^-100, 2^100].  Then nothing here overflows, and the exact rung is exact
-unless entries of one row differ by more than 2^250.  The last SCRATCH_ROWS rows
-are scratch of the exact rung, so that nothing is allocated here.
+[2^-20, 2^20].  Then nothing here overflows, and the exact rung is exact unless
+entries of one row differ by more than 2^250.  Where products underflow beyond that, the
+sign of a determinant below 2^-900 may be wrong; `conevol.kernels.spherical` drops such
+entries.  The last SCRATCH_ROWS rows are scratch of the exact rung, so that nothing is
+allocated here.
 
 Sources: T. J. Dekker (1971) for the product, D. E. Knuth (1969) for the sum,
-C.-P. Jeannerod, N. Louvet and J.-M. Muller (2013) for the error 1.5 u of
+C.-P. Jeannerod, N. Louvet and J.-M. Muller (2013) for the error 2 u of
 Kahan's 2 x 2 determinant, J. R. Shewchuk (1997) for expansions.
 """
 
@@ -20,7 +22,7 @@ from conevol.kernels._jit import fma, inline_kernel, lean_kernel
 
 U = 2.0**-53
 SCRATCH_ROWS = 8
-# |fl(c . v) - c . (a x b)| <= SIGN_FILTER * sum |c_l v_l|: 1.5 u from v, 1 u from
+# |fl(c . v) - c . (a x b)| <= SIGN_FILTER * sum |c_l v_l|: 2 u from v, 1 u from
 # each product, 2 u from the sums, and the rounding of the bound itself.  The sum is
 # at most the largest entry of c times the 1-norm of v, which rows and vertices carry.
 SIGN_FILTER = 6 * U
@@ -46,7 +48,7 @@ def two_prod(a, b):
 
 @inline_kernel
 def det2(a, b, c, d):
-    """a d - b c with relative error <= 1.5 u, whatever cancels (Kahan)."""
+    """a d - b c with relative error <= 2 u, whatever cancels (Kahan)."""
     w = b * c
     e = fma(-b, c, w)
     return fma(a, d, -w) + e
@@ -54,7 +56,7 @@ def det2(a, b, c, d):
 
 @inline_kernel
 def cross(a, i, j):
-    """Row i x row j of a, every component with relative error <= 1.5 u."""
+    """Row i x row j of a, every component with relative error <= 2 u."""
     x = det2(a[i, 1], a[i, 2], a[j, 1], a[j, 2])
     y = det2(a[i, 2], a[i, 0], a[j, 2], a[j, 0])
     z = det2(a[i, 0], a[i, 1], a[j, 0], a[j, 1])

@@ -3,7 +3,7 @@
 A polygon is a cyclic list of m edges, each the index of a row of the normals
 `a` (inward).  Vertex i lies between edge i and edge i + 1 and is the ray
 a[edge[i]] x a[edge[i + 1]], computed from the two input rows with relative
-error 1.5 u in every component, so nothing accumulates however often a polygon
+error 2 u in every component, so nothing accumulates however often a polygon
 is cut.  m = 0 is the whole sphere, 1 a hemisphere, 2 a lune; then the vertices
 are none, none, and a pair of antipodes.
 
@@ -43,9 +43,13 @@ INSIDE, OUTSIDE, CROSSES, CROSSES_PENCIL = 0, 1, 2, 3
 NEAR = 4
 EMPTY = -1
 
-# Error of the denominator of a fan triangle in units of |v0| |v1| |v2|: the six
-# norms and products carry at most 60 u together (see `half_excess`).
-_DENOMINATOR_ERROR = 60 * U
+# Error of the denominator of a fan triangle in units of |v0| |v1| |v2|: 7 u from each dot
+# product and 5 u from the sum; and of each term 5 u from norm and product, 16 u from the
+# scaling by three norms, 2 u from the sum (see `half_excess`).
+_DENOMINATOR_ERROR = 26 * U
+_TERM_ERROR = 23 * U
+# Relative error of the numerator apart from that of its two determinants.
+_NUMERATOR_ERROR = 20 * U
 # Relative error of a product of two complex factors in the first quadrant, atan2
 # and the final scaling.
 _PRODUCT_ERROR = 5 * U
@@ -55,8 +59,6 @@ _SMALL_DEPTH = 3e-14
 _SMALLEST = 1e-300
 # Doubts larger than this, as a fraction, are compared with the whole polygon.
 _LARGE_DOUBT = 1e-11
-# What setting negligible entries of a row to zero may change.
-NEGLIGIBLE_TURN = 1e-89
 # Beyond this relative bound the determinants are recomputed in double-double.
 _REFINE_ABOVE = 3e-14
 # Below this distance from the origin a fan triangle has almost antipodal vertices.
@@ -65,12 +67,9 @@ _ANTIPODAL = 0.05
 
 @lean_kernel
 def _scaled(x, y, z, largest):
-    """The row times a power of two with its largest entry in [1/2, 1), negligible entries 0.
-
-    Entries below 2^-300 of the largest would make products of three underflow.  Without
-    them the plane turns by less than NEGLIGIBLE_TURN.
-    """
+    """The row times a power of two with its largest entry in [1/2, 1)."""
     if largest < 2.0**-500:
+        # frexp does not take subnormal numbers.
         x, y, z = x * 2.0**540, y * 2.0**540, z * 2.0**540
         largest *= 2.0**540
     shift = -math.frexp(largest)[1]
@@ -78,12 +77,6 @@ def _scaled(x, y, z, largest):
     x = math.ldexp(math.ldexp(x, half), shift - half)
     y = math.ldexp(math.ldexp(y, half), shift - half)
     z = math.ldexp(math.ldexp(z, half), shift - half)
-    if abs(x) < 2.0**-300:
-        x = 0.0
-    if abs(y) < 2.0**-300:
-        y = 0.0
-    if abs(z) < 2.0**-300:
-        z = 0.0
     return x, y, z
 
 
@@ -92,13 +85,7 @@ def put_row(a, row, x, y, z, error):
     """Store a normal, scaled into range by a power of two; returns its largest entry."""
     largest = max(abs(x), abs(y), abs(z))
     scaled = largest
-    tiny = 2.0**-300 * largest
-    if (
-        not (2.0**-20 <= largest <= 2.0**20)
-        or 0.0 < abs(x) < tiny
-        or 0.0 < abs(y) < tiny
-        or 0.0 < abs(z) < tiny
-    ) and 0.0 < largest < math.inf:
+    if not 2.0**-20 <= largest <= 2.0**20 and 0.0 < largest < math.inf:
         x, y, z = _scaled(x, y, z, largest)
         scaled = max(abs(x), abs(y), abs(z))
         error = error / largest * scaled
@@ -455,8 +442,9 @@ def half_excess(m, p, edge, vert, a, refine):
         if not 2.0**-900 < size < 2.0**900:
             return 0.0, math.pi
         scale = 1.0 / size
-        den = 1.0 + (d01 * n2 + d12 * n0 + d02 * n1) * scale
-        den_error = _DENOMINATOR_ERROR
+        t01, t12, t02 = d01 * n2, d12 * n0, d02 * n1
+        den = 1.0 + (t01 + t12 + t02) * scale
+        den_error = _DENOMINATOR_ERROR + _TERM_ERROR * scale * (abs(t01) + abs(t12) + abs(t02))
         if refine:
             apex, apex_error = dd_det3(a, edge[p, 0], edge[p, 1], e)
             turn, turn_error = dd_det3(a, edge[p, i], e, after)
@@ -475,7 +463,7 @@ def half_excess(m, p, edge, vert, a, refine):
         num = (apex * scale) * turn
         num_error = (
             (apex_error * scale) * turn + (apex * scale) * turn_error
-            + (apex_error * scale) * turn_error + 16 * U * num
+            + (apex_error * scale) * turn_error + _NUMERATOR_ERROR * num
         )  # fmt: skip
         r2 = den * den + num * num
         if refine and r2 < _ANTIPODAL * _ANTIPODAL:

@@ -4,19 +4,48 @@ from __future__ import annotations
 
 import numpy as np
 
-from conevol.kernels._jit import inline_kernel, kernel
+from conevol.kernels._jit import inline_kernel, kernel, lean_kernel
 from conevol.kernels.exact import SCRATCH_ROWS
 from conevol.kernels.polygon import (
     EMPTY,
     INSIDE,
     NEAR,
-    NEGLIGIBLE_TURN,
     OUTSIDE,
     cut,
     locate,
     polygon_fraction,
     put_row,
 )
+
+# Entries below this part of their row's largest are set to zero, or products of three
+# would underflow; below _LOOK_CLOSER such rows are looked for.
+_NEGLIGIBLE, _LOOK_CLOSER = 2.0**-250, 2.0**-200
+# What that may change, as a fraction, for each half-space.
+_NEGLIGIBLE_TURN = 1e-75
+
+
+@inline_kernel
+def _load(normals, a):
+    """Store the rows that are not zero; returns how many, and whether entries were dropped."""
+    rows = small = 0
+    for i in range(normals.shape[0]):
+        x, y, z = normals[i, 0], normals[i, 1], normals[i, 2]
+        small |= (0.0 < abs(x) < _LOOK_CLOSER) | (0.0 < abs(y) < _LOOK_CLOSER)
+        small |= 0.0 < abs(z) < _LOOK_CLOSER
+        if put_row(a, rows, x, y, z, 0.0) > 0.0:
+            rows += 1
+    return rows, small != 0 and _drop_negligible(a, rows)
+
+
+@lean_kernel
+def _drop_negligible(a, rows):
+    dropped = False
+    for i in range(rows):
+        for l in range(3):
+            if 0.0 < abs(a[i, l]) < _NEGLIGIBLE * a[i, 3]:
+                a[i, l] = 0.0
+                dropped = True
+    return dropped
 
 
 @inline_kernel
@@ -46,17 +75,11 @@ def fractions_range(normals, start, stop, values, errors):
     vert = np.empty((2, k + 1, 5))
     sign = np.empty(k + 1, np.int64)
     for b in range(start, stop):
-        kept = flushed = 0
-        for i in range(k):
-            x, y, z = normals[b, i, 0], normals[b, i, 1], normals[b, i, 2]
-            if put_row(a, kept, x, y, z, 0.0) > 0.0:
-                lost = (x != 0.0) + (y != 0.0) + (z != 0.0)
-                lost -= (a[kept, 0] != 0.0) + (a[kept, 1] != 0.0) + (a[kept, 2] != 0.0)
-                flushed += lost > 0
-                kept += 1
-        m, p = clip_polygon(a, kept, edge, vert, sign)
-        value, error = polygon_fraction(m, p, edge, vert, a, 0.0)
-        values[b], errors[b] = value, min(error + flushed * NEGLIGIBLE_TURN, 1.0)
+        rows, dropped = _load(normals[b], a)
+        m, p = clip_polygon(a, rows, edge, vert, sign)
+        values[b], errors[b] = polygon_fraction(m, p, edge, vert, a, 0.0)
+        if dropped:
+            errors[b] += k * _NEGLIGIBLE_TURN
 
 
 @kernel
@@ -71,11 +94,7 @@ def polygon_of(normals):
     edge = np.empty((2, k + 1), np.int64)
     vert = np.empty((2, k + 1, 5))
     sign = np.empty(k + 1, np.int64)
-    kept = np.empty(k, np.int64)
-    rows = 0
-    for i in range(k):
-        if put_row(a, rows, normals[i, 0], normals[i, 1], normals[i, 2], 0.0) > 0.0:
-            kept[rows] = i
-            rows += 1
+    kept = np.flatnonzero((normals != 0.0).sum(axis=1))
+    rows, _ = _load(normals, a)
     m, p = clip_polygon(a, rows, edge, vert, sign)
-    return m, kept[:rows], edge[p], vert[p], a
+    return m, kept, edge[p], vert[p], a
