@@ -12,15 +12,20 @@ from __future__ import annotations
 from numba import njit, types
 from numba.extending import intrinsic
 
-__all__ = ["fma", "inline_kernel", "kernel", "lean_kernel"]
+__all__ = ["cold_kernel", "fma", "inline_kernel", "kernel", "lean_kernel", "never_inline"]
 
 _OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
 
-kernel = njit(**_OPTIONS)
-# Kernels that allocate nothing: without numba's reference counting, whose atomic
-# operations would cost several times the arithmetic of a small cone.
+# What Python calls; may allocate.
+kernel = njit(**_OPTIONS, forceinline=False)
+
+# The others allocate nothing, and are compiled without numba's reference counting, whose
+# atomic operations would cost several times the arithmetic of a small cone.
+# A lean kernel takes the choice of inlining over from its first caller.
 lean_kernel = njit(**_OPTIONS, _nrt=False)
 inline_kernel = njit(**_OPTIONS, _nrt=False, forceinline=True)
+# For what is rare: inlined everywhere it would be compiled again and again.
+cold_kernel = njit(**_OPTIONS, _nrt=False, forceinline=False)
 
 
 @intrinsic
@@ -32,3 +37,14 @@ def fma(typingctx, a, b, c):
 
     float64 = types.float64
     return float64(float64, float64, float64), generate
+
+
+@intrinsic
+def never_inline(typingctx):
+    """First statement of a cold kernel: keep its code out of its callers."""
+
+    def generate(context, builder, signature, args):
+        builder.function.attributes.add("noinline")
+        return context.get_dummy_value()
+
+    return types.void(), generate

@@ -22,7 +22,7 @@ from collections import namedtuple
 
 import numpy as np
 
-from conevol.kernels._jit import inline_kernel, kernel, lean_kernel
+from conevol.kernels._jit import cold_kernel, inline_kernel, kernel, lean_kernel, never_inline
 from conevol.kernels.exact import SCRATCH_ROWS
 from conevol.kernels.polygon import (
     CROSSES,
@@ -253,13 +253,14 @@ def outline_size(m, n):
     return (0, 3 if n == 2 else 0, 2 if n == 2 else 4)[m]
 
 
-@lean_kernel
+@cold_kernel
 def outline(m, p, edge, vert, a, n, rays, at):
     """Unit vectors around a polygon, in cyclic order, to rays[at:].
 
     The vertices; a lune also has the middles of its edges, which in two
     dimensions are all it has; a half-plane (n = 2) its line and its normal.
     """
+    never_inline()
     if m > 2:
         for i in range(m):
             _put_ray(rays, at + i, vert[p, i, 0], vert[p, i, 1], vert[p, i, 2])
@@ -285,9 +286,10 @@ def outline(m, p, edge, vert, a, n, rays, at):
             rays[at + 2, l] = -rays[at, l]
 
 
-@lean_kernel
+@cold_kernel
 def _record(ws, table, cells, at, m, p, label, leader, ties, value, error):
     """Append a cell to the table."""
+    never_inline()
     n, hidden = ws.z.shape[0], ws.z.shape[1]
     for depth in range(n * hidden):
         table.pattern[cells, depth] = ws.path[depth, _ACTIVE] == 1
@@ -306,9 +308,13 @@ def _predictions(w_oh, ws, m_pattern, pattern, m, p, label, unit, rule, reals, c
     n = w_oh.shape[0]
     pairs = n * (n - 1) // 2
     slot = ws.vert.shape[0] - 2
+    met = 0
     for turn in range(n):
         # The label comes first: mostly its cell is the whole piece.
         top = label if turn == 0 else (turn - 1 if turn <= label else turn)
+        if turn > 0 and met >> _pair(top, label, n) & 1:
+            counts[1] += 1
+            continue
         ties, leader, has_label, rivals = 1, top, top == label, 0
         m_cell, q = m, p
         for o in range(n):
@@ -347,10 +353,16 @@ def _predictions(w_oh, ws, m_pattern, pattern, m, p, label, unit, rule, reals, c
             counts[2] += outline_size(m_cell, n)
         if m_cell != EMPTY and q == p:
             return
-        if turn == 0 and rivals == 1 and ties == 1 and mode == SUM:
-            # What the label's cell leaves of the piece is one cell, the only rival's.
-            counts[1] += 1
-            return
+        if turn == 0 and ties == 1 and mode == SUM:
+            if rivals == 1:
+                # What the label's cell leaves of the piece is one cell, the only rival's.
+                counts[1] += 1
+                return
+            for i in range(m_cell):
+                # Beyond an edge between the label and a rival that rival wins.
+                offset = ws.edge[q, i] - 2 * pairs
+                if 0 <= offset < 2 * pairs:
+                    met |= 1 << (offset // 2)
 
 
 @inline_kernel

@@ -18,7 +18,7 @@ Kahan's 2 x 2 determinant, J. R. Shewchuk (1997) for expansions.
 
 from __future__ import annotations
 
-from conevol.kernels._jit import fma, inline_kernel, lean_kernel
+from conevol.kernels._jit import cold_kernel, fma, inline_kernel, lean_kernel, never_inline
 
 U = 2.0**-53
 SCRATCH_ROWS = 8
@@ -111,9 +111,10 @@ def _grow(a, base, length, x):
     a[base + length // 3, length % 3] = x
 
 
-@lean_kernel
+@cold_kernel
 def exact_det3_sign(a, i, j, k):
     """Sign of det(row i, row j, row k), exactly: 24 components summed without error."""
+    never_inline()
     base = a.shape[0] - SCRATCH_ROWS
     length = 0
     for l in range(3):
@@ -133,9 +134,10 @@ def exact_det3_sign(a, i, j, k):
     return 0
 
 
-@lean_kernel
+@cold_kernel
 def doubtful_det3_sign(a, i, j, k):
     """Sign of det(row i, row j, row k) when the float filter was not sure."""
+    never_inline()
     value, error = dd_det3(a, i, j, k)
     if value > error:
         return 1

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import math
 
-from conevol.kernels._jit import inline_kernel, lean_kernel
+from conevol.kernels._jit import cold_kernel, inline_kernel, lean_kernel, never_inline
 from conevol.kernels.exact import (
     SCRATCH_ROWS,
     SIGN_FILTER,
@@ -65,9 +65,10 @@ _REFINE_ABOVE = 3e-14
 _ANTIPODAL = 0.05
 
 
-@lean_kernel
+@cold_kernel
 def _scaled(x, y, z, largest):
     """The row times a power of two with its largest entry in [1/2, 1)."""
+    never_inline()
     if largest < 2.0**-500:
         # frexp does not take subnormal numbers.
         x, y, z = x * 2.0**540, y * 2.0**540, z * 2.0**540
@@ -107,9 +108,10 @@ def _tolerances(a, c):
     return SIGN_FILTER * a[c, 3] + a[c, 4], 3.0 * (a[c, 3] + a[c, 4])
 
 
-@lean_kernel
+@cold_kernel
 def _doubtful_side(m, p, edge, vert, i, a, c):
     """Side of vertex i that the float filter did not tell: 0 within the rows' errors."""
+    never_inline()
     if a[c, 4] > 0.0 or vert[p, i, 4] > 0.0:
         return 0
     return doubtful_det3_sign(a, edge[p, i], edge[p, i + 1] if i + 1 < m else edge[p, 0], c)
@@ -199,7 +201,7 @@ def locate(m, p, edge, vert, a, c, sign):
     return (OUTSIDE if negative or not positive else INSIDE) | near
 
 
-@lean_kernel
+@cold_kernel
 def doubt(m, p, edge, vert, a, c, sign):
     """Bound of the fraction that vertices within their error of plane c leave undecided.
 
@@ -211,6 +213,7 @@ def doubt(m, p, edge, vert, a, c, sign):
     plane, which takes the place of s; where that says nothing, or no vertex is certain,
     the whole polygon is in doubt.
     """
+    never_inline()
     if m == 1:
         # Two almost parallel planes: the lune between them.
         return min(0.5, _wedge(math.pi, a, c, edge[p, 0]) * (0.25 / math.pi))
@@ -262,9 +265,10 @@ def _norm(a, c):
     return math.sqrt(a[c, 0] * a[c, 0] + a[c, 1] * a[c, 1] + a[c, 2] * a[c, 2])
 
 
-@lean_kernel
+@cold_kernel
 def _wedge(s, a, c, f):
     """An edge's part of the area in doubt (see `doubt`)."""
+    never_inline()
     x, y, z = cross(a, c, f)
     norms = _norm(a, c) * _norm(a, f)
     sine = math.sqrt(x * x + y * y + z * z) / norms
@@ -380,7 +384,7 @@ def _dd_unit(a, i, j, out):
         a[out + 1, l] = f - (a[out, l] - p)
 
 
-@lean_kernel
+@cold_kernel
 def _antipodal_denominator(a, e0, e1, e2, e3, e4, e5):
     """1 + x.y + y.z + z.x for unit x, y, z of which two are almost antipodal.
 
@@ -388,6 +392,7 @@ def _antipodal_denominator(a, e0, e1, e2, e3, e4, e5):
     the pair whose sum s is shortest it equals |s|^2 / 2 + s.z.
     Returns the value and a bound of its absolute error.
     """
+    never_inline()
     base = a.shape[0] - SCRATCH_ROWS
     _dd_unit(a, e0, e1, base)
     _dd_unit(a, e2, e3, base + 2)
@@ -485,13 +490,14 @@ def half_excess(m, p, edge, vert, a, refine):
     return angle, error + m * _PRODUCT_ERROR * angle
 
 
-@lean_kernel
+@cold_kernel
 def half_excess_by_angles(m, p, edge, a):
     """Half the spherical excess of the m-gon in slot p by Girard's theorem; a bound of its error.
 
     2 pi minus the sum of the exterior angles, which depend on neighbouring rows only: a few
     u of absolute error for a polygon of any shape, but none relative to a small one.
     """
+    never_inline()
     turned = error = 0.0
     for i in range(m):
         angle, slack = lune_angle(a, edge[p, i], edge[p, i + 1] if i + 1 < m else edge[p, 0])
@@ -522,9 +528,10 @@ def polygon_fraction(m, p, edge, vert, a, negligible):
     return angle * (0.5 / math.pi), error * (0.5 / math.pi)
 
 
-@lean_kernel
+@cold_kernel
 def _refined(m, p, edge, vert, a, angle, error):
     """The half excess by whichever way has the smallest bound."""
+    never_inline()
     other, slack = half_excess(m, p, edge, vert, a, True)
     if slack < error:
         angle, error = other, slack

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from conevol.kernels._jit import inline_kernel, kernel, lean_kernel
+from conevol.kernels._jit import cold_kernel, inline_kernel, kernel, never_inline
 from conevol.kernels.exact import SCRATCH_ROWS
 from conevol.kernels.polygon import (
     EMPTY,
@@ -37,8 +37,9 @@ def _load(normals, a):
     return rows, small != 0 and _drop_negligible(a, rows)
 
 
-@lean_kernel
+@cold_kernel
 def _drop_negligible(a, rows):
+    never_inline()
     dropped = False
     for i in range(rows):
         for l in range(3):
