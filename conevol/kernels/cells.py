@@ -308,13 +308,9 @@ def _predictions(w_oh, ws, m_pattern, pattern, m, p, label, unit, rule, reals, c
     n = w_oh.shape[0]
     pairs = n * (n - 1) // 2
     slot = ws.vert.shape[0] - 2
-    met = 0
     for turn in range(n):
         # The label comes first: mostly its cell is the whole piece.
         top = label if turn == 0 else (turn - 1 if turn <= label else turn)
-        if turn > 0 and met >> _pair(top, label, n) & 1:
-            counts[1] += 1
-            continue
         ties, leader, has_label, rivals = 1, top, top == label, 0
         m_cell, q = m, p
         for o in range(n):
@@ -353,16 +349,10 @@ def _predictions(w_oh, ws, m_pattern, pattern, m, p, label, unit, rule, reals, c
             counts[2] += outline_size(m_cell, n)
         if m_cell != EMPTY and q == p:
             return
-        if turn == 0 and ties == 1 and mode == SUM:
-            if rivals == 1:
-                # What the label's cell leaves of the piece is one cell, the only rival's.
-                counts[1] += 1
-                return
-            for i in range(m_cell):
-                # Beyond an edge between the label and a rival that rival wins.
-                offset = ws.edge[q, i] - 2 * pairs
-                if 0 <= offset < 2 * pairs:
-                    met |= 1 << (offset // 2)
+        if turn == 0 and rivals == 1 and ties == 1 and mode == SUM:
+            # What the label's cell leaves of the piece is one cell, the only rival's.
+            counts[1] += 1
+            return
 
 
 @inline_kernel

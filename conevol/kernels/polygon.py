@@ -538,8 +538,9 @@ def _refined(m, p, edge, vert, a, angle, error):
     if error > _REFINE_ABOVE * angle:
         other, slack = half_excess_by_angles(m, p, edge, a)
         if slack < error:
-            # A polygon has an interior: within the bound the small positive value is
-            # better than the 0 that the difference of angles may round to.
-            angle = other if other > slack else min(max(angle, _SMALLEST), slack)
+            # Where the difference of angles is lost, the float value may still be good.
+            angle = other if other > slack else min(angle, slack)
             error = other + slack if other <= slack else slack
+    # A polygon has an interior, so its area is not 0.
+    angle = max(angle, min(_SMALLEST, error))
     return angle, error
