@@ -22,7 +22,7 @@ from collections import namedtuple
 
 import numpy as np
 
-from conevol.kernels._jit import cold_kernel, inline_kernel, kernel, lean_kernel, never_inline
+from conevol.kernels._jit import inline_kernel, kernel, lean_kernel
 from conevol.kernels.exact import SCRATCH_ROWS
 from conevol.kernels.polygon import (
     CROSSES,
@@ -253,14 +253,13 @@ def outline_size(m, n):
     return (0, 3 if n == 2 else 0, 2 if n == 2 else 4)[m]
 
 
-@cold_kernel
+@lean_kernel
 def outline(m, p, edge, vert, a, n, rays, at):
     """Unit vectors around a polygon, in cyclic order, to rays[at:].
 
     The vertices; a lune also has the middles of its edges, which in two
     dimensions are all it has; a half-plane (n = 2) its line and its normal.
     """
-    never_inline()
     if m > 2:
         for i in range(m):
             _put_ray(rays, at + i, vert[p, i, 0], vert[p, i, 1], vert[p, i, 2])
@@ -286,10 +285,9 @@ def outline(m, p, edge, vert, a, n, rays, at):
             rays[at + 2, l] = -rays[at, l]
 
 
-@cold_kernel
+@lean_kernel
 def _record(ws, table, cells, at, m, p, label, leader, ties, value, error):
     """Append a cell to the table."""
-    never_inline()
     n, hidden = ws.z.shape[0], ws.z.shape[1]
     for depth in range(n * hidden):
         table.pattern[cells, depth] = ws.path[depth, _ACTIVE] == 1
