@@ -1,0 +1,94 @@
+"""Fraction of any pointed cone, from its rays and tight rows to the error bound."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from conevol.kernels import lattice as _lattice
+from conevol.kernels._jit import kernel
+from conevol.kernels.axis import choose_axes
+from conevol.kernels.doubledouble import DD_EPS
+from conevol.kernels.geometry import lattice_geometry
+from conevol.kernels.lattice import build_lattice, maximal_sets
+from conevol.kernels.schlafli import NODES, WORK_ROWS, integrate
+
+OK, INCONSISTENT, TOO_LARGE, NO_AXIS, ILL_CONDITIONED = 0, 1, 2, 3, 4
+
+
+@kernel
+def facet_rows(sets):
+    """Rows that are facets, from the rows' ray sets (k, words): the largest sets, once each."""
+    keep = np.zeros(sets.shape[0], np.bool_)
+    count = maximal_sets(sets, sets.shape[0], keep)
+    rows = np.empty(count, np.int64)
+    n = 0
+    for i in range(sets.shape[0]):
+        if keep[i]:
+            rows[n] = i
+            n += 1
+    return rows
+
+
+@kernel
+def lattice_fraction(a_hi, a_lo, rays, sets, max_faces, rtol):
+    """Fraction of the pointed cone (a_hi + a_lo) x >= 0 of full dimension d >= 2.
+
+    rays (n, d) are its unit extreme rays, rounded; sets (k, words) the rows' exact ray
+    sets.  A second axis is tried when the first misses rtol.
+    Returns (status, value, bound, panels, faces, axis).
+    """
+    d = a_hi.shape[1]
+    rows = facet_rows(sets)
+    facet_sets = np.empty((rows.size, sets.shape[1]), np.uint64)
+    for i in range(rows.size):
+        facet_sets[i] = sets[rows[i]]
+    axes = np.empty((2, d))
+    choices = choose_axes(a_hi, rows, rays, axes)
+    if choices == 0:
+        return NO_AXIS, 0.0, 1.0, 0, 0, axes[0]
+    status, dims, pointer, facets, sibling, parent = build_lattice(facet_sets, d, max_faces)
+    if status != _lattice.OK:
+        return status, 0.0, 1.0, 0, dims.size, axes[0]
+    kappa, h = np.zeros((2, dims.size)), np.empty((2, facets.size))
+    lengths = np.zeros(dims.size)
+    faces = (dims, pointer, facets, sibling, parent, rows)
+    work = np.empty((dims.size + WORK_ROWS, NODES))
+    status, value, bound, panels, best = ILL_CONDITIONED, 0.0, 1.0, 0, 0
+    for c in range(choices):
+        kappa_max, worst = lattice_geometry(
+            a_hi, a_lo, axes[c], faces, kappa[0], kappa[1], h[0], h[1], lengths
+        )
+        loss = 8.0 * d * DD_EPS / np.sqrt(worst)
+        if not loss < 1e-3:
+            continue
+        v, b, n = integrate(dims, pointer, facets, kappa[0], h[0], lengths, kappa_max, loss, work)
+        if status != OK or b < bound:
+            status, value, bound, panels, best = OK, v, b, n, c
+        if bound <= rtol * value:
+            break
+    return status, value, bound, panels, dims.size, axes[best]
+
+
+@kernel
+def lattice_data(a_hi, a_lo, sets, axis, max_faces):
+    """The lattice and its distances about a given axis, for the double-double sweep.
+
+    Returns (status, dims, pointer, facets, kappa (2, faces), h (2, entries), kappa_max,
+    relative error of h).
+    """
+    d = a_hi.shape[1]
+    rows = facet_rows(sets)
+    facet_sets = np.empty((rows.size, sets.shape[1]), np.uint64)
+    for i in range(rows.size):
+        facet_sets[i] = sets[rows[i]]
+    status, dims, pointer, facets, sibling, parent = build_lattice(facet_sets, d, max_faces)
+    kappa, h = np.zeros((2, dims.size)), np.empty((2, facets.size))
+    lengths = np.zeros(dims.size)
+    kappa_max, worst = 0.0, 1.0
+    if status == _lattice.OK:
+        faces = (dims, pointer, facets, sibling, parent, rows)
+        kappa_max, worst = lattice_geometry(
+            a_hi, a_lo, axis, faces, kappa[0], kappa[1], h[0], h[1], lengths
+        )
+    loss = 8.0 * d * DD_EPS / np.sqrt(worst)
+    return status, dims, pointer, facets, kappa, h, kappa_max, loss

@@ -1,0 +1,274 @@
+"""Schlafli's differential formula, integrated over a face lattice.
+
+Cut the cone by the plane u . x = 1: a polytope P around the foot of the unit
+axis u.  Stretching the cone along u by 1 / r is scaling P by r, and a face F of
+dimension m is a face of P of dimension m - 1.  Two kinds of number describe
+the lattice:
+
+    kappa_F = squared distance from the foot of u to the affine hull of F,
+    h_FH    = signed distance, inside the hull of F, from the foot's projection
+              to the facet H of F (positive when it lies on F's side of H).
+
+With q = r^2, Schlafli's formula  d phi_F = (1 / 2 pi) sum_G phi_G d theta_FG  becomes
+a sum over chains F > H > G of facets, where the dihedral angle has cancelled:
+
+    d phi_F / dq = (1 / 4 pi) (1 + kappa_F q)^(-1/2) sum_H h_FH S_H,
+    S_H = (1 + kappa_H q)^(-1) sum_G h_HG (1 + kappa_G q)^(-1/2) phi_G.
+
+(Derivation: in the plane of F orthogonal to G the stretched normals are
+(n_i, h_i sqrt(s)), s = q / (1 + kappa_F q), and 1 + s h_i^2 = (1 + kappa_H q) /
+(1 + kappa_F q), sin^2 theta = sin^2 theta_0 (1 + kappa_G q) / (1 + kappa_F q).)
+
+So one edge of the Hasse diagram costs one multiplication and one addition a
+node, faces of one parity carry phi, those of the other carry S, and the
+combinatorics enters only as lists of facets.  The integrand is singular only
+at q = -1 / kappa_F; with r = sinh(psi) / sqrt(kappa_max) every singularity
+lies on |Im psi| = pi / 2.  Panels of length <= PANEL in psi with the 16 Gauss
+nodes of collocation converge like rho^-32, rho >= 3.4.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from conevol.kernels._jit import inline_kernel, kernel
+from conevol.kernels._lanes import LANES, add, div, load, mul, mul_add, splat, sqrt, store, total
+
+NODES = LANES
+PANEL = 2.0
+SHORT_PANEL = 1.5
+COARSE_PANEL = 4.0
+TAIL_SAFETY = 8.0
+U = 2.0**-53
+TWO_PI = 2.0 * math.pi
+# The first rows of the workspace.
+Q, WEIGHT, EDGE_WEIGHT, BUFFER, WORK_ROWS = 0, 1, 2, 3, 4
+
+
+def _collocation() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Nodes, weights, integration matrix (transposed) and tail functionals on [-1, 1]."""
+    x, w = np.polynomial.legendre.leggauss(NODES)
+    values = np.polynomial.legendre.legvander(x, NODES)
+    half = (np.arange(NODES) + 0.5)[:, None]
+    coefficients = half * values[:, :NODES].T * w
+    antiderivative = np.empty((NODES, NODES))
+    antiderivative[:, 0] = x + 1.0
+    for n in range(1, NODES):
+        antiderivative[:, n] = (values[:, n + 1] - values[:, n - 1]) / (2 * n + 1)
+    matrix = antiderivative @ coefficients
+    return x, w[None], np.ascontiguousarray(matrix.T), np.ascontiguousarray(coefficients)
+
+
+GAUSS_X, GAUSS_W, INTEGRATE_T, LEGENDRE = _collocation()
+
+
+@kernel
+def panel_count(kappa_max, length):
+    """Number of panels of at most the given length that cover 0 < r <= 1."""
+    return max(1, math.ceil(math.asinh(math.sqrt(kappa_max)) / length))
+
+
+@kernel
+def place_nodes(panel, panels, kappa_max, work):
+    """Nodes q = r^2 of one panel, weights (r / 2 pi) dr/dx for x in [-1, 1], and weights / r.
+
+    Written to rows Q, WEIGHT and EDGE_WEIGHT of work.  kappa_max > 0.
+    """
+    scale = math.sqrt(kappa_max)
+    half = 0.5 * math.asinh(scale) / panels
+    for j in range(NODES):
+        psi = half * (2 * panel + 1 + GAUSS_X[j])
+        grown = math.expm1(psi)
+        sinh = 0.5 * (grown + grown / (grown + 1.0))
+        r = sinh / scale
+        work[Q, j] = r * r
+        work[EDGE_WEIGHT, j] = math.sqrt(1.0 + sinh * sinh) * half / (scale * TWO_PI)
+        work[WEIGHT, j] = r * work[EDGE_WEIGHT, j]
+
+
+@inline_kernel
+def _gather(first, last, facets, h, rows):
+    """Sum of h[e] rows[facets[e]] over first <= e < last."""
+    even, odd = splat(0.0), splat(0.0)
+    e = first
+    while e + 2 <= last:
+        even = mul_add(splat(h[e]), load(rows, facets[e]), even)
+        odd = mul_add(splat(h[e + 1]), load(rows, facets[e + 1]), odd)
+        e += 2
+    if e < last:
+        even = mul_add(splat(h[e]), load(rows, facets[e]), even)
+    return add(even, odd)
+
+
+@inline_kernel
+def _one_plus(kf, q):
+    """1 + kappa q."""
+    return mul_add(splat(kf), q, splat(1.0))
+
+
+@inline_kernel
+def _accumulate(integrand, root, start, rows, f, work):
+    """rows[f] = (start + integral of integrand / root) / root; start + the whole integral."""
+    integrand = div(integrand, root)
+    store(work, BUFFER, integrand)
+    even, odd = splat(start), splat(0.0)
+    for i in range(0, NODES, 2):
+        even = mul_add(splat(work[BUFFER, i]), load(INTEGRATE_T, i), even)
+        odd = mul_add(splat(work[BUFFER, i + 1]), load(INTEGRATE_T, i + 1), odd)
+    store(rows, f, div(add(even, odd), root))
+    return start + total(mul(integrand, load(GAUSS_W, 0)))
+
+
+@inline_kernel
+def _edge_phi(kf, k1, k2, product, length, work):
+    """r dr/dx / 2 pi times sum_H h_FH S_H for a two-dimensional face, where h1 + h2 = length.
+
+    S_H of a ray is 1 / (r (1 + kappa_H q)); summed without cancellation.
+    """
+    q = load(work, Q)
+    top = mul(mul(splat(length), load(work, EDGE_WEIGHT)), _one_plus(kf + product, q))
+    return div(top, mul(_one_plus(k1, q), _one_plus(k2, q)))
+
+
+@inline_kernel
+def _edge_s(kf, k1, k2, difference, length, sign, work):
+    """S of a two-dimensional face between two rays of fraction 1/2, without cancellation.
+
+    With a, b = (1 + kappa q)^(-1/2) of the rays,
+    h1 a + h2 b = length ((a + b)^2 - q ((h2 - h1) a b)^2) / (2 (a + b)).
+    """
+    q = load(work, Q)
+    a = div(splat(1.0), sqrt(_one_plus(k1, q)))
+    b = div(splat(1.0), sqrt(_one_plus(k2, q)))
+    both = add(a, b)
+    tilt = mul(splat(difference), mul(a, b))
+    bracket = mul_add(mul(tilt, tilt), mul(splat(-sign), q), mul(both, both))
+    return div(mul(splat(0.25 * length), bracket), mul(both, _one_plus(kf, q)))
+
+
+@kernel
+def _tail(work):
+    """Discretisation error of one panel: the square of the decay of the integrand's coefficients.
+
+    Gauss collocation is exact to order 2 NODES, so what matters is the square
+    of the relative size of the last Legendre coefficients; half the peak stands
+    for the first.
+    """
+    last, peak = 0.0, 1e-300
+    for j in range(NODES):
+        peak = max(peak, 0.5 * abs(work[BUFFER, j]))
+    for n in range(NODES - 3, NODES):
+        c = 0.0
+        for j in range(NODES):
+            c += LEGENDRE[n, j] * work[BUFFER, j]
+        last = max(last, abs(c))
+    return last * (last / peak)
+
+
+@kernel
+def _panel(dims, pointer, facets, kappa, h, lengths, absolute, starts, rows, work):
+    """Carry every face through one panel, whose nodes are in work; starts moves to its end."""
+    last = dims.size - 1
+    parity = dims[last] % 2
+    sign = -1.0 if absolute else 1.0
+    for f in range(last + 1):
+        m = dims[f]
+        if m < 2:
+            continue
+        first, kf = pointer[f], kappa[f]
+        if m == 2:
+            k1, k2 = kappa[facets[first]], kappa[facets[first + 1]]
+            h1, h2 = h[first], h[first + 1]
+            if parity == 1:
+                difference = h1 + h2 if absolute else h2 - h1
+                store(rows, f, _edge_s(kf, k1, k2, difference, lengths[f], sign, work))
+                continue
+            integrand = _edge_phi(kf, k1, k2, h1 * h2, lengths[f], work)
+        else:
+            integrand = _gather(first, pointer[f + 1], facets, h, rows)
+            if m % 2 != parity:
+                store(rows, f, div(integrand, _one_plus(kf, load(work, Q))))
+                continue
+            integrand = mul(integrand, load(work, WEIGHT))
+        root = sqrt(_one_plus(kf, load(work, Q)))
+        starts[f] = _accumulate(integrand, root, starts[f], rows, f, work)
+
+
+@kernel
+def sweep(dims, pointer, facets, kappa, h, lengths, kappa_max, longest, absolute, work):
+    """Fraction of the last face of a lattice, and an estimate of the discretisation error.
+
+    Faces are numbered with every facet before the faces that contain it, the
+    cone itself last; facets[pointer[f]:pointer[f + 1]] are the facets of f and h
+    their distances; lengths[f] = h1 + h2 of a two-dimensional face.  kappa_max is
+    the largest kappa.  With absolute, every cancelling sum is replaced by the
+    sum of absolute values (h must then be given as |h|): the amplification of
+    rounding errors.  work is (faces + WORK_ROWS, NODES).  Requires dimension >= 2.
+    """
+    last = dims.size - 1
+    rows = work[WORK_ROWS:]
+    starts = np.zeros(last + 1)
+    panels = panel_count(kappa_max, longest)
+    error = 0.0
+    for panel in range(panels):
+        place_nodes(panel, panels, kappa_max, work)
+        _panel(dims, pointer, facets, kappa, h, lengths, absolute, starts, rows, work)
+        error += _tail(work)
+    return starts[last], error
+
+
+@kernel
+def rounding_units(dims, pointer, kappa_max):
+    """Units of 2^-53, per unit of amplification, that rounding can cost the last face.
+
+    A level costs a sum over facets (two at a time), 16 nodes, square roots and
+    the rounding of kappa and h, facets / 4 + 30 units (sums of n terms counted as n / 4:
+    the worst case n / 2 does not occur in every sum at once), and the rounding of
+    psi <= asinh(sqrt(kappa_max)), which is relative in the nodes: 4 psi units.
+    """
+    each = 30.0 + 4.0 * math.asinh(math.sqrt(kappa_max))
+    d = dims[dims.size - 1]
+    widest = np.zeros(d + 1, np.int64)
+    for f in range(dims.size):
+        widest[dims[f]] = max(widest[dims[f]], pointer[f + 1] - pointer[f])
+    units = 0.0
+    for m in range(2, d + 1):
+        units += 0.25 * widest[m] + each
+    return units
+
+
+@kernel
+def amplification(dims, pointer, facets, kappa, h, lengths, kappa_max, work):
+    """The sweep with absolute values, on coarse panels: rounding errors grow to this at most.
+
+    Overwrites h by |h|.
+    """
+    for e in range(h.size):
+        h[e] = abs(h[e])
+    value, _ = sweep(dims, pointer, facets, kappa, h, lengths, kappa_max, COARSE_PANEL, True, work)
+    return value
+
+
+@kernel
+def integrate(dims, pointer, facets, kappa, h, lengths, kappa_max, geometry_error, work):
+    """Fraction of the cone, a bound of its absolute error, and the number of panels.
+
+    Arguments as for `sweep`; geometry_error bounds the relative error of the
+    distances before rounding.  Panels are shortened until the discretisation
+    is a small part of the bound.  Overwrites h by |h|.
+    """
+    units = rounding_units(dims, pointer, kappa_max)
+    longest = PANEL if dims[dims.size - 1] <= 6 else SHORT_PANEL
+    for _ in range(4):
+        value, tail = sweep(
+            dims, pointer, facets, kappa, h, lengths, kappa_max, longest, False, work
+        )
+        panels = panel_count(kappa_max, longest)
+        if tail <= 0.01 * units * U * value:
+            break
+        longest *= 0.75
+    amplified = amplification(dims, pointer, facets, kappa, h, lengths, kappa_max, work)
+    bound = max(amplified, value) * units * (U + geometry_error) + TAIL_SAFETY * tail
+    return value, bound, panels
