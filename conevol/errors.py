@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["ConevolError", "FileFormatError", "NormalsError", "TaskError", "WeightsError"]
+__all__ = [
+    "ConevolError",
+    "FileFormatError",
+    "FractionError",
+    "NormalsError",
+    "TaskError",
+    "WeightsError",
+]
 
 
 class ConevolError(ValueError):
@@ -11,6 +18,10 @@ class ConevolError(ValueError):
 
 class NormalsError(ConevolError):
     """Normals of a cone have a wrong shape, a wrong type or a value that is not finite."""
+
+
+class FractionError(ConevolError):
+    """The fraction of a cone cannot be computed: too many faces, or numbers too ill-conditioned."""
 
 
 class WeightsError(ConevolError):

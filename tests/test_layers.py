@@ -2,6 +2,7 @@
 
     cli, plot -> estimators -> cells, network, tasks, zoo, files -> cone, fraction -> kernels
 
+The engine of four and more dimensions and its parts are on the floor of `fraction`.
 Errors and parallel loops serve all of them.  Kernels know nothing but kernels.
 """
 
@@ -21,7 +22,7 @@ PACKAGE = Path(conevol.__file__).parent
 LAYERS = [
     {"kernels"},
     {"precision"},
-    {"fraction", "cone"},
+    {"fraction", "cone", "engine", "reduction", "refinement", "exact_rays", "precise_rule"},
     {"cells", "network", "tasks", "zoo", "files"},
     {"estimators"},
     {"cli", "plot", "training", "__main__"},
