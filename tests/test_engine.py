@@ -1,0 +1,211 @@
+import itertools
+import math
+
+import numpy as np
+import pytest
+from cones import (
+    between,
+    chain,
+    cross_polytope,
+    cube,
+    nearly_lineal,
+    random_cone,
+    rotation,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conevol.engine import RTOL, cone_fraction
+from conevol.reduction import reduce_normals
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def certain(normals, **options):
+    """Value and bound of a cone that must be computable."""
+    value, bound, info = cone_fraction(normals, **options)
+    assert info.status == "ok"
+    assert 0.0 <= value <= 1.0
+    assert bound <= 1e-10 * value + 1e-15 * (info.rank == 0)
+    return value, bound
+
+
+def block(a, b):
+    """Normals of the product of two cones."""
+    return np.block([[a, np.zeros((len(a), b.shape[1]))], [np.zeros((len(b), a.shape[1])), b]])
+
+
+@pytest.mark.parametrize("d", range(3, 9))
+def test_exact_values(d):
+    for normals, expected in (
+        (cube(d), 1 / (2 * d)),
+        (chain(d), 1 / math.factorial(d)),
+        (between(d), 1 / (d * (d - 1))),
+    ):
+        value, bound = certain(normals)
+        assert abs(value - expected) <= bound + 2.0**-53 * expected
+        assert abs(value / expected - 1) < 1e-14
+        assert bound < 5e-14 * value
+
+
+def test_cross_polytope_is_the_twenty_four_cell():
+    value, bound = certain(cross_polytope(4))
+    assert abs(value - 1 / 24) <= bound < 1e-14
+
+
+@given(SEEDS, st.integers(4, 6), st.integers(0, 4))
+@settings(max_examples=15, deadline=None)
+def test_a_split_is_additive(seed, d, extra):
+    rng = np.random.default_rng(seed)
+    a = random_cone(rng, d + extra, d)
+    plane = rng.normal(size=(1, d))
+    whole, bound = certain(a)
+    left, left_bound, _ = cone_fraction(np.vstack([a, plane]))
+    right, right_bound, _ = cone_fraction(np.vstack([a, -plane]))
+    assert abs(left + right - whole) <= bound + left_bound + right_bound
+    assert abs(left + right - whole) <= 1e-13 * whole
+
+
+@given(SEEDS, st.integers(2, 5), st.integers(0, 2))
+@settings(max_examples=6, deadline=None)
+def test_sign_patterns_sum_to_one(seed, d, extra):
+    a = np.random.default_rng(seed).normal(size=(d + extra, d))
+    total = slack = 0.0
+    for signs in itertools.product((1.0, -1.0), repeat=len(a)):
+        value, bound, info = cone_fraction(a * np.array(signs)[:, None])
+        assert info.status == "ok"
+        total, slack = total + value, slack + bound
+    assert abs(total - 1.0) <= min(slack + 1e-15, 1e-13)
+
+
+@given(SEEDS, st.integers(4, 6), st.integers(0, 3))
+@settings(max_examples=15, deadline=None)
+def test_what_changes_nothing(seed, d, extra):
+    rng = np.random.default_rng(seed)
+    a = random_cone(rng, d + extra, d)
+    value, bound = certain(a)
+    weights = rng.random(size=(2, len(a)))
+    implied = weights @ a
+    for same in (
+        a[rng.permutation(len(a))],
+        a * 2.0 ** rng.integers(-500, 500, size=(len(a), 1)),
+        np.vstack([a, np.zeros((1, d)), 3.0 * a[:2], implied]),
+        np.hstack([a, np.zeros((len(a), 2))]),
+    ):
+        other, other_bound = certain(same)
+        assert abs(other - value) <= bound + other_bound
+    turned, turned_bound = certain(a @ rotation(rng, d))
+    assert abs(turned - value) <= bound + turned_bound + len(a) * d * 1e-15
+
+
+@given(SEEDS, st.integers(2, 4), st.integers(2, 4), st.integers(0, 2))
+@settings(max_examples=15, deadline=None)
+def test_products_multiply(seed, d, e, extra):
+    rng = np.random.default_rng(seed)
+    a, b = random_cone(rng, d + extra, d), random_cone(rng, e + extra, e)
+    x, x_bound = certain(a)
+    y, y_bound = certain(b)
+    both, bound = certain(block(a, b))
+    assert abs(both - x * y) <= bound + 1.01 * (x * y_bound + y * x_bound)
+    assert abs(both - x * y) <= 1e-13 * both
+
+
+@given(SEEDS, st.integers(4, 6))
+@settings(max_examples=10, deadline=None)
+def test_lineality_is_split_off_exactly(seed, d):
+    # Order cones of a random permutation, with further comparisons: lineality (1, ..., 1).
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(d)
+    rows = chain(d)[:, order]
+    further = np.array([rows[i:j].sum(axis=0) for i, j in ((0, 2), (1, 3))])
+    value, bound, info = cone_fraction(np.vstack([rows, further]))
+    assert info.rank == d - 1
+    assert abs(value * math.factorial(d) - 1) <= bound * math.factorial(d) + 1e-15
+
+
+@given(SEEDS, st.integers(4, 5), st.integers(0, 2), st.sampled_from([1e-3, 1e-6, 1e-9]))
+@settings(max_examples=15, deadline=None)
+def test_nearly_lineal_cones_split_additively(seed, d, extra, eps):
+    rng = np.random.default_rng(seed)
+    a = nearly_lineal(rng, d + extra, d, eps)
+    plane = rng.normal(size=(1, d))
+    whole, bound = certain(a)
+    left, left_bound, _ = cone_fraction(np.vstack([a, plane]))
+    right, right_bound, _ = cone_fraction(np.vstack([a, -plane]))
+    assert abs(left + right - whole) <= bound + left_bound + right_bound
+    assert abs(left + right - whole) <= 1e-13 * whole
+
+
+@given(SEEDS, st.integers(4, 5))
+@settings(max_examples=8, deadline=None)
+def test_near_repeats_and_touching_planes(seed, d):
+    rng = np.random.default_rng(seed)
+    a = random_cone(rng, d + 1, d)
+    value, bound = certain(a)
+    copies = a + 1e-12 * rng.normal(size=a.shape)
+    crowded, crowded_bound = certain(np.concatenate([a, copies, -copies + 2.0 * a]))
+    assert abs(crowded - value) <= bound + crowded_bound + 1e-11
+    assert crowded <= value + bound + crowded_bound
+
+
+@pytest.mark.parametrize("d", [4, 5, 6])
+def test_double_double_agrees_within_both_bounds(d):
+    rng = np.random.default_rng(d)
+    for a in (random_cone(rng, d + 2, d), nearly_lineal(rng, d, d, 1e-6), cube(d)):
+        value, bound, _ = cone_fraction(a)
+        fine, fine_bound, info = cone_fraction(a, rtol=1e-15)
+        assert info.method.endswith("double-double")
+        assert abs(fine - value) <= bound + fine_bound
+        assert fine_bound <= 1e-15 * fine
+        # and the float bound is honest but not idle
+        assert bound <= RTOL * fine
+
+
+@pytest.mark.parametrize("width", [1e-3, 1e-6, 1e-9])
+def test_slivers_keep_their_relative_accuracy(width):
+    # Two nearly opposite half-spaces times an orthant: an angle in closed form.
+    a = np.array([[1.0, 0.0], [-1.0, width]])
+    angle = math.atan2(width, 1.0) / (2.0 * math.pi)
+    value, bound = certain(block(a, np.eye(3)))
+    assert abs(value - angle / 8) <= bound + 2e-16 * angle / 8
+    assert abs(value * 8 / angle - 1) < 1e-14
+
+
+def test_a_plane_given_twice_with_another_rounding():
+    a = random_cone(np.random.default_rng(8), 6, 5)
+    value, bound = certain(a)
+    twice, twice_bound = certain(np.concatenate([a, a / 3.0, a / 7.0]))
+    assert abs(twice - value) <= bound + twice_bound
+    assert twice_bound < 1e-12 * value + 1e-14
+
+
+def test_no_interior_is_exactly_zero():
+    assert cone_fraction(np.vstack([np.eye(4), -np.ones((1, 4))]))[:2] == (0.0, 0.0)
+    assert cone_fraction(np.vstack([np.eye(5), -np.eye(5)[2:3]]))[:2] == (0.0, 0.0)
+    assert cone_fraction(np.array([[1.0, 2.0, 3.0], [-1.0, -2.0, -3.0]]))[:2] == (0.0, 0.0)
+
+
+def test_few_half_spaces():
+    assert cone_fraction(np.zeros((2, 5)))[:2] == (1.0, 0.0)
+    assert cone_fraction(np.array([[0.0, 1e-300, 0.0, 0.0]]))[:2] == (0.5, 0.0)
+    value, bound = certain(np.array([[1.0, 0, 0, 0, 0], [1.0, 1.0, 0, 0, 0]]))
+    assert abs(value - 3 / 8) <= bound
+
+
+def test_a_budget_is_respected():
+    value, bound, info = cone_fraction(cube(7), max_faces=100)
+    assert math.isnan(value)
+    assert bound == 1.0
+    assert info.status == "too large"
+
+
+@pytest.mark.parametrize("d", [4, 5, 7])
+def test_a_row_space_deficient_up_to_rounding_is_paid_for_in_the_bound(d):
+    normals = np.vstack([chain(d), between(d)]) @ rotation(np.random.default_rng(d), d)
+    reduced = reduce_normals(normals)
+    assert reduced.rank == d - 1
+    assert 0.0 < reduced.moved < 1e-13
+    value, bound, info = cone_fraction(normals)
+    assert info.rank == d - 1
+    assert bound >= reduced.moved / math.pi
+    assert abs(value - 1 / math.factorial(d)) <= bound

@@ -1,0 +1,136 @@
+import math
+
+import mpmath as mp
+import numpy as np
+import pytest
+from cones import random_cone
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conevol.engine import incidence
+from conevol.kernels import general, schlafli
+from conevol.kernels.axis import choose_axes, nearest_point, smallest_cap
+from conevol.kernels.geometry import rotate_rows
+from conevol.kernels.schlafli_dd import sweep_dd
+from conevol.precise_rule import collocation, place_nodes_dd
+from conevol.reduction import reduce_normals
+
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def data(normals):
+    """Lattice and distances about the first axis, and that axis."""
+    reduced = reduce_normals(normals)
+    _, rays, sets = incidence(reduced.signs)
+    axes = np.empty((2, reduced.rank))
+    assert choose_axes(reduced.hi, general.facet_rows(sets), rays, axes) > 0
+    return general.lattice_data(reduced.hi, reduced.lo, sets, axes[0], 10**5), axes[0], rays
+
+
+def run(dims, pointer, facets, kappa, h, kappa_max, longest, absolute=False):
+    lengths = np.zeros(dims.size)
+    for f in np.flatnonzero(dims == 2):
+        lengths[f] = h[0, pointer[f] : pointer[f + 1]].sum()
+    work = np.empty((dims.size + schlafli.WORK_ROWS, schlafli.NODES))
+    return schlafli.sweep(
+        dims, pointer, facets, kappa[0], h[0], lengths, kappa_max, longest, absolute, work
+    )
+
+
+@given(SEEDS, st.integers(3, 6), st.integers(0, 3))
+@settings(max_examples=15, deadline=None)
+def test_distances_are_pythagorean(seed, d, extra):
+    a = random_cone(np.random.default_rng(seed), d + extra, d)
+    (status, dims, pointer, facets, kappa, h, kappa_max, _), axis, rays = data(a)
+    assert status == general.OK
+    for f in range(dims.size):
+        for e in range(pointer[f], pointer[f + 1]):
+            k = kappa[0, facets[e]]
+            assert abs(kappa[0, f] + h[0, e] ** 2 - k) <= 1e-12 * k
+    tangents = 1.0 / (rays @ axis) ** 2 - 1.0
+    assert np.allclose(np.sort(kappa[0, dims == 1]), np.sort(tangents), rtol=1e-6)
+    assert kappa_max == kappa[0].max()
+
+
+@given(SEEDS, st.integers(4, 6))
+@settings(max_examples=10, deadline=None)
+def test_discretisation_estimate_bounds_what_finer_panels_change(seed, d):
+    a = random_cone(np.random.default_rng(seed), d + 2, d)
+    (_, *rest, kappa_max, _), _, _ = data(a)
+    fine, _ = run(*rest, kappa_max, 0.7)
+    for longest in (2.0, 3.0, 4.0):
+        value, tail = run(*rest, kappa_max, longest)
+        assert abs(value - fine) <= schlafli.TAIL_SAFETY * tail + 1e-12 * fine
+    amplified, _ = run(*(x if i != 4 else abs(x) for i, x in enumerate(rest)), kappa_max, 2.0, True)
+    assert amplified >= fine * (1.0 - 1e-9)
+
+
+def test_collocation_integrates_polynomials_exactly():
+    x = schlafli.GAUSS_X
+    matrix = schlafli.INTEGRATE_T.T
+    for n in range(schlafli.NODES):
+        assert np.allclose(matrix @ x**n, (x ** (n + 1) - (-1.0) ** (n + 1)) / (n + 1), atol=1e-14)
+    assert math.isclose(schlafli.GAUSS_W.sum(), 2.0, rel_tol=1e-15)
+
+
+def test_precise_rule_extends_the_float_rule():
+    matrix, weights = collocation()
+    assert np.allclose(matrix[0], schlafli.INTEGRATE_T, atol=2e-15)
+    assert np.allclose(weights[0], schlafli.GAUSS_W[0], atol=1e-15)
+    with mp.workdps(40):
+        total = mp.fsum(mp.mpf(h) + mp.mpf(l) for h, l in weights.T)
+        assert abs(total - 2) < 1e-30
+    nodes, low = place_nodes_dd(2, 9.0)
+    work = np.empty((schlafli.WORK_ROWS, schlafli.NODES))
+    schlafli.place_nodes(1, 2, 9.0, work)
+    assert np.allclose(
+        nodes[1], work[[schlafli.Q, schlafli.WEIGHT, schlafli.EDGE_WEIGHT]], rtol=1e-14
+    )
+    assert (abs(low) <= 2.0**-53 * abs(nodes)).all()
+
+
+@pytest.mark.parametrize("d", [4, 5, 6])
+def test_double_double_sweep_is_right_to_thirty_digits(d):
+    (_, dims, pointer, facets, kappa, h, kappa_max, _), _, _ = data(np.eye(d))
+    nodes, low = place_nodes_dd(4, kappa_max)
+    matrix, weights = collocation()
+    hi, lo, tail = sweep_dd(
+        dims, pointer, facets, kappa[0], kappa[1], h[0], h[1], nodes, low, matrix, weights
+    )
+    with mp.workdps(40):
+        assert abs((mp.mpf(hi) + mp.mpf(lo)) * 2**d - 1) < 1e-28
+    assert tail < 1e-25
+
+
+@given(SEEDS, st.integers(2, 6), st.integers(1, 12))
+@settings(max_examples=25, deadline=None)
+def test_smallest_cap_holds_all_rays_and_cannot_shrink(seed, d, n):
+    rng = np.random.default_rng(seed)
+    rays = rng.normal(size=(n, d))
+    rays[:, 0] = abs(rays[:, 0]) + 0.1
+    rays /= np.linalg.norm(rays, axis=1)[:, None]
+    axis, point = np.empty(d), np.empty(d)
+    margin = smallest_cap(rays, axis)
+    assert margin > 0.0
+    assert abs((rays @ axis).min() - margin) < 1e-14
+    nearest_point(rays, point)
+    # optimal: the nearest point of the hull is as far as the margin says
+    assert abs(np.linalg.norm(point) - margin) < 1e-8
+    for _ in range(20):
+        other = axis + 0.01 * rng.normal(size=d)
+        assert (rays @ (other / np.linalg.norm(other))).min() <= margin + 1e-8
+
+
+def test_rotated_rows_keep_their_inner_products():
+    a = np.array([[1.0, -1, 0, 0], [0, 1, -1, 0], [0, 0, 1, -1], [1, 0, -1, 0], [0, 1, 0, -1]])
+    hi, lo, residuals = rotate_rows(a, 3)
+    assert hi.shape == (5, 3)
+    assert residuals.min() > 0.1
+    with mp.workdps(40):
+        rows = [
+            [mp.mpf(x) + mp.mpf(y) for x, y in zip(*pair, strict=True)]
+            for pair in zip(hi, lo, strict=True)
+        ]
+        for i, x in enumerate(rows):
+            for j, y in enumerate(rows):
+                assert abs(mp.fdot(x, y) - int(a[i] @ a[j])) < 1e-29
