@@ -14,6 +14,9 @@ from conevol._version import __version__
 from conevol.errors import ConevolError, FileFormatError
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from conevol.cells import AccuracyResult
     from conevol.network import ReluRNN
 
@@ -88,9 +91,13 @@ def fraction_command(file: str, as_json: bool) -> None:
 
     The cone is {x : normals @ x >= 0}.
     """
+    from conevol._fraction import as_normals
     from conevol.cone import Cone
 
-    normals = _read_normals(Path(file))
+    normals = as_normals(_read_normals(Path(file)))
+    if normals.ndim == 2 and normals.shape[1] > 3:
+        _print_high_fraction(normals, as_json)
+        return
     started = time.perf_counter()
     cone = Cone(normals)
     value, bound = cone.fraction, cone.error_bound
@@ -230,6 +237,33 @@ def _network(model: str) -> ReluRNN:
             f"bundled are {', '.join(zoo.names())}"
         )
     return ReluRNN.load(model)
+
+
+def _print_high_fraction(normals: NDArray[np.float64], as_json: bool) -> None:
+    """The fraction of a cone in four or more dimensions."""
+    from conevol._fraction import fraction
+
+    started = time.perf_counter()
+    value, bound = fraction(normals, error_bound=True)
+    seconds = time.perf_counter() - started
+    half_spaces, dimension = normals.shape
+    if as_json:
+        result = {
+            "fraction": value,
+            "error_bound": bound,
+            "dimension": dimension,
+            "half_spaces": half_spaces,
+            "seconds": seconds,
+        }
+        click.echo(json.dumps(result))
+        return
+    _print_rows(
+        [
+            ("fraction", f"{_digits(value, bound)} ± {bound:.1e}"),
+            ("half-spaces", f"{half_spaces} in dimension {dimension}"),
+            ("time", _duration(seconds)),
+        ]
+    )
 
 
 def _read_normals(path: Path) -> Any:

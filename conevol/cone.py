@@ -63,7 +63,7 @@ class Cone:
         if a.shape[1] > 3:
             raise NormalsError(
                 f"normals have d = {a.shape[1]} columns, expected at most 3: "
-                "higher dimensions are not supported yet"
+                "conevol.fraction takes any dimension"
             )
         self.normals = a.copy()
         self.normals.setflags(write=False)

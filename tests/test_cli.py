@@ -76,6 +76,18 @@ def test_fraction_of_a_file(tmp_path):
     assert "0.125" in run("fraction", path).output
 
 
+def test_fraction_in_five_dimensions(tmp_path):
+    path = tmp_path / "cone.json"
+    path.write_text(json.dumps({"normals": [[int(i == j) for j in range(5)] for i in range(5)]}))
+    printed = run_json("fraction", path)
+    assert abs(printed["fraction"] - 1 / 32) <= printed["error_bound"] < 1e-14
+    assert (printed["dimension"], printed["half_spaces"]) == (5, 5)
+    assert "facets" not in printed
+    text = run("fraction", path).output
+    assert "0.03125" in text
+    assert "5 in dimension 5" in text
+
+
 def test_models_lists_every_bundled_network():
     listed = {m["name"] for m in run_json("models")}
     assert listed == set(conevol.zoo.names())
