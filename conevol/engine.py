@@ -286,6 +286,6 @@ def _failure(shape: tuple[int, ...], info: Info, index: int | None) -> FractionE
             "conevol.precision.fraction computes with as many digits as it takes"
         )
     return FractionError(
-        f"{cone} of {shape[0]} half-spaces in {shape[1]} dimensions (rank {info.rank}) "
-        f"has no fraction: {reason}"
+        f"the fraction of {cone} of {shape[0]} half-spaces in {shape[1]} dimensions "
+        f"(rank {info.rank}) cannot be computed: {reason}"
     )

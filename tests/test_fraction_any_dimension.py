@@ -184,7 +184,7 @@ def test_normals_are_left_as_they_are():
 
 def test_too_many_faces_is_an_error(monkeypatch):
     monkeypatch.setattr(engine.cone_fraction, "__defaults__", (100, engine.RTOL))
-    said = r"the cone of 12 half-spaces in 7 dimensions \(rank 7\) has no fraction: .* faces; leave"
+    said = r"the cone of 12 half-spaces in 7 dimensions \(rank 7\) cannot be .* faces; leave"
     with pytest.raises(FractionError, match=said):
         conevol.fraction(cube(7))
     with pytest.raises(

@@ -108,3 +108,10 @@ def test_an_impossible_incidence_is_refused():
 
 def test_a_lattice_over_budget_is_refused():
     assert kernels.build_lattice(simplex_sets(8), 8, 20)[0] == kernels.TOO_LARGE
+
+
+def test_a_cone_of_many_facets():
+    """All facets come at once, more than the first table of faces has room for."""
+    status, dims, *_ = lattice_of(cross_polytope(9))
+    assert status == kernels.OK
+    assert counts(dims) == [math.comb(8, m) * 2**m for m in range(1, 9)] + [1]

@@ -126,8 +126,11 @@ def _descending(facet_sets, d, max_faces):
             entry = _grown(entry, 2 * (edges + found))
         if count + found > faces.shape[0]:
             faces, meta = _grown(faces, 2 * (count + found)), _grown(meta, 2 * (count + found))
-        if 2 * (count + found) > table.size:
-            table = _rehash(faces, count, 4 * table.size)
+        room = table.size
+        while 2 * (count + found) > room:
+            room *= 4
+        if room > table.size:
+            table = _rehash(faces, count, room)
         meta[f, FIRST] = edges
         for i in range(size):
             if not keep[i]:
