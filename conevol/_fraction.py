@@ -32,7 +32,9 @@ class FractionResult(NamedTuple):
         Fractions, in [0, 1]; a float for one cone, else of the batch shape.
     error_bound : float or ndarray
         |value - exact| <= error_bound, where exact is the fraction of the cone
-        whose normals are the given doubles, taken as exact numbers.
+        whose normals are the given doubles, taken as exact numbers.  For d <= 3 it
+        follows every rounding; for d >= 4 it counts roundings and estimates the
+        tail of a quadrature, on the safe side (docs/methods.md, statement 18).
     """
 
     value: Any
@@ -126,7 +128,7 @@ def fraction(normals: ArrayLike, *, error_bound: bool = False, threads: int | No
     half-line to itself, and the angles of all its faces grow together, by Gauss
     collocation in one variable.  Subspaces in the cone are split off, and the
     lattice is found with signs that are exact where in doubt, so an empty interior
-    gives 0.  Random cones are good to a few 1e-15 of their value; the bound is
+    gives 0; so does one thinner than about 1e-14.  Random cones are good to a few 1e-15 of their value; the bound is
     larger, and where it passes 5e-12 of the value double-double arithmetic takes
     over.  Normals that repeat, or span less than all of space, but for rounding
     count as doing so; the bound includes the angle by which they were moved.  The
