@@ -12,7 +12,7 @@ from __future__ import annotations
 from numba import njit, types
 from numba.extending import intrinsic
 
-__all__ = ["cold_kernel", "fma", "inline_kernel", "kernel", "lean_kernel", "never_inline"]
+__all__ = ["cold_kernel", "fma", "inline_kernel", "kernel", "never_inline"]
 
 _OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
 
@@ -21,8 +21,8 @@ kernel = njit(**_OPTIONS, forceinline=False)
 
 # The others allocate nothing, and are compiled without numba's reference counting, whose
 # atomic operations would cost several times the arithmetic of a small cone.
-# A lean kernel takes the choice of inlining over from its first caller.
-lean_kernel = njit(**_OPTIONS, _nrt=False)
+# Whether a kernel is inlined is always said: unsaid, numba takes it over from whichever
+# caller is compiled first.
 inline_kernel = njit(**_OPTIONS, _nrt=False, forceinline=True)
 # For what is rare: inlined everywhere it would be compiled again and again.
 cold_kernel = njit(**_OPTIONS, _nrt=False, forceinline=False)

@@ -22,7 +22,7 @@ from collections import namedtuple
 
 import numpy as np
 
-from conevol.kernels._jit import inline_kernel, kernel, lean_kernel
+from conevol.kernels._jit import inline_kernel, kernel
 from conevol.kernels.exact import SCRATCH_ROWS
 from conevol.kernels.polygon import (
     CROSSES,
@@ -116,7 +116,7 @@ def _put_rows(a, row, x, y, z, error):
     return largest
 
 
-@lean_kernel
+@inline_kernel
 def _locate(m, p, edge, vert, a, row, sign):
     """`locate`, and a bound of the fraction that rounding may put on the wrong side."""
     place = locate(m, p, edge, vert, a, row, sign)
@@ -162,7 +162,7 @@ def _set_active(ws, t, j, active):
         ws.size[t, j] = ws.eh[t, j] = 0.0
 
 
-@lean_kernel
+@inline_kernel
 def _clip(m, p, edge, vert, a, row, sign, slot, spare):
     """Polygon p on the positive side of a row; returns (m, slot of it, fraction in doubt)."""
     where, lost = _locate(m, p, edge, vert, a, row, sign)
@@ -239,13 +239,13 @@ def _credit(label, leader, ties, rule):
     return 1.0 / ties if rule == TIES_SPLIT else 0.0
 
 
-@lean_kernel
+@inline_kernel
 def _put_ray(rays, at, x, y, z):
     norm = math.sqrt(x * x + y * y + z * z)
     rays[at, 0], rays[at, 1], rays[at, 2] = x / norm, y / norm, z / norm
 
 
-@lean_kernel
+@inline_kernel
 def outline_size(m, n):
     """Number of rays that `outline` writes for an m-gon of an n-dimensional cone."""
     if m > 2:
@@ -253,7 +253,7 @@ def outline_size(m, n):
     return (0, 3 if n == 2 else 0, 2 if n == 2 else 4)[m]
 
 
-@lean_kernel
+@inline_kernel
 def outline(m, p, edge, vert, a, n, rays, at):
     """Unit vectors around a polygon, in cyclic order, to rays[at:].
 
@@ -285,7 +285,7 @@ def outline(m, p, edge, vert, a, n, rays, at):
             rays[at + 2, l] = -rays[at, l]
 
 
-@lean_kernel
+@inline_kernel
 def _record(ws, table, cells, at, m, p, label, leader, ties, value, error):
     """Append a cell to the table."""
     n, hidden = ws.z.shape[0], ws.z.shape[1]
@@ -420,7 +420,7 @@ def _enter(ws, t, j, depth, base, reals):
     return OK
 
 
-@lean_kernel
+@inline_kernel
 def walk(w_hi, w_hh, w_oh, fan, ws, unit, rule, reals, counts, table, mode):
     """Visit all cells of one network depth first; returns a status.
 

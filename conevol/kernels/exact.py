@@ -18,7 +18,7 @@ Kahan's 2 x 2 determinant, J. R. Shewchuk (1997) for expansions.
 
 from __future__ import annotations
 
-from conevol.kernels._jit import cold_kernel, fma, inline_kernel, lean_kernel, never_inline
+from conevol.kernels._jit import cold_kernel, fma, inline_kernel, never_inline
 
 U = 2.0**-53
 SCRATCH_ROWS = 8
@@ -74,7 +74,7 @@ def dd_det2(a, b, c, d):
     return hi, e - (hi - s)
 
 
-@lean_kernel
+@inline_kernel
 def dd_cross(a, i, j):
     """Row i x row j of a as three double-doubles (hi, lo, hi, lo, hi, lo)."""
     xh, xl = dd_det2(a[i, 1], a[i, 2], a[j, 1], a[j, 2])
@@ -83,7 +83,7 @@ def dd_cross(a, i, j):
     return xh, xl, yh, yl, zh, zl
 
 
-@lean_kernel
+@inline_kernel
 def dd_det3(a, i, j, k):
     """det(row i, row j, row k) and a bound of its absolute error."""
     xh, xl, yh, yl, zh, zl = dd_cross(a, i, j)

@@ -12,7 +12,7 @@ import math
 
 import numpy as np
 
-from conevol.kernels._jit import fma, inline_kernel, lean_kernel
+from conevol.kernels._jit import fma, inline_kernel
 
 LANES = 64
 
@@ -38,7 +38,7 @@ def _mix(z):
     return z ^ (z >> _U31)
 
 
-@lean_kernel
+@inline_kernel
 def seed_lanes(state, seed, block):
     """Fill state (4, LANES) of the generators of a block."""
     key = _mix(_mix(np.uint64(seed) + _GOLDEN) + np.uint64(block) * _GOLDEN)
@@ -104,7 +104,7 @@ def _cosine(x):
     return fma(z * z, p, fma(z, -0.5, 1.0))
 
 
-@lean_kernel
+@inline_kernel
 def fill_normals(state, bits, real, real_bits, x, rows):
     """Standard normal numbers into x[0 .. rows - 1] of shape (rows or more, LANES).
 

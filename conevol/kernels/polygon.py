@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import math
 
-from conevol.kernels._jit import cold_kernel, inline_kernel, lean_kernel, never_inline
+from conevol.kernels._jit import cold_kernel, inline_kernel, never_inline
 from conevol.kernels.exact import (
     SCRATCH_ROWS,
     SIGN_FILTER,
@@ -117,7 +117,7 @@ def _doubtful_side(m, p, edge, vert, i, a, c):
     return doubtful_det3_sign(a, edge[p, i], edge[p, i + 1] if i + 1 < m else edge[p, 0], c)
 
 
-@lean_kernel
+@inline_kernel
 def _pencil_sign(p, vert, a, i, j):
     """Sign of vertex 0 . (row i x row j), where all three are parallel."""
     x, y, z = abs(vert[p, 0, 0]), abs(vert[p, 0, 1]), abs(vert[p, 0, 2])
@@ -135,7 +135,7 @@ def _pencil_sign(p, vert, a, i, j):
     return 1 if (s > 0.0) == (v > 0.0) else -1
 
 
-@lean_kernel
+@inline_kernel
 def _locate_few(m, p, edge, vert, a, c, sign):
     """`locate` for the sphere, the hemisphere and the lune; not crossing is NEAR."""
     if m == 0:
@@ -287,7 +287,7 @@ def _set_vertex(vert, p, i, a, r, s):
     vert[p, i, 4] = _cross_error(a, r, s)
 
 
-@lean_kernel
+@inline_kernel
 def _cut_few(m, p, q, edge, vert, a, c, sign, side, where):
     """`cut` for the sphere, the hemisphere and a plane through a lune's axis."""
     if m == 0:
@@ -340,7 +340,7 @@ def cut(m, p, q, edge, vert, a, c, sign, side, where):
     return n + 2
 
 
-@lean_kernel
+@inline_kernel
 def lune_angle(a, i, j):
     """Interior angle of the lune between rows i and j, and a bound of its error."""
     x, y, z = cross(a, i, j)
@@ -360,7 +360,7 @@ def _dot(v, p, i, j):
     return v[p, i, 0] * v[p, j, 0] + v[p, i, 1] * v[p, j, 1] + v[p, i, 2] * v[p, j, 2]
 
 
-@lean_kernel
+@inline_kernel
 def _dd_unit(a, i, j, out):
     """Unit vector along row i x row j as double-doubles, in rows out and out + 1 of a."""
     xh, xl, yh, yl, zh, zl = dd_cross(a, i, j)
@@ -415,7 +415,7 @@ def _antipodal_denominator(a, e0, e1, e2, e3, e4, e5):
     return value, error
 
 
-@lean_kernel
+@inline_kernel
 def half_excess(m, p, edge, vert, a, refine):
     """Half the spherical excess (area / 2) of the m-gon in slot p, m >= 3; a bound of its error.
 
@@ -508,7 +508,7 @@ def half_excess_by_angles(m, p, edge, a):
     return half, 0.5 * error + (m + 2) * 2 * math.pi * U
 
 
-@lean_kernel
+@inline_kernel
 def polygon_fraction(m, p, edge, vert, a, negligible):
     """Fraction of the sphere in polygon p, and a bound of its error.
 
