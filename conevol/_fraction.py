@@ -129,10 +129,11 @@ def fraction(normals: ArrayLike, *, error_bound: bool = False, threads: int | No
     collocation in one variable.  Subspaces in the cone are split off, and the
     lattice is found with signs that are exact where in doubt, so an empty interior
     gives 0; so does one thinner than about 1e-14.  Random cones are good to a few
-    1e-15 of their value; the bound is larger, and where it passes 5e-12 of the value double-double arithmetic takes
-    over.  Normals that repeat, or span less than all of space, but for rounding
-    count as doing so; the bound includes the angle by which they were moved.  The
-    time grows with the number of faces: 2^d for d half-spaces.
+    1e-15 of their value; the bound is larger, and where it passes 5e-12 of the value
+    double-double arithmetic takes over.  Normals that repeat, or span less than all
+    of space, but for rounding count as doing so; the bound includes the angle by
+    which they were moved.  The time grows with the number of faces: 2^d for d
+    half-spaces.
 
     Examples
     --------
