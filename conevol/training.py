@@ -14,7 +14,7 @@ from __future__ import annotations
 import json
 import math
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -247,7 +247,7 @@ def train(
     bar.close()
     w_hi, w_hh, w_oh = (w.detach().double().numpy() for w in weights)
     return Run(
-        plan=replace(plan),
+        plan=plan,
         W_hi=w_hi[:, :, 0],
         W_hh=w_hh,
         W_oh=w_oh,
