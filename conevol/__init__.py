@@ -21,6 +21,7 @@ from conevol._version import __version__
 if TYPE_CHECKING:
     from conevol import errors, precision, tasks, zoo
     from conevol._fraction import FractionResult, fraction
+    from conevol._report import FractionReport
     from conevol.cells import AccuracyResult, Cells, EnsembleAccuracy, accuracy
     from conevol.cone import Cone
     from conevol.estimators import SampledAccuracy, gaussian_inputs, sample_accuracy
@@ -33,6 +34,7 @@ _HOME = {
     "Cone": "conevol.cone",
     "Ensemble": "conevol.network",
     "EnsembleAccuracy": "conevol.cells",
+    "FractionReport": "conevol._report",
     "FractionResult": "conevol._fraction",
     "LinearMaps": "conevol.network",
     "ReluRNN": "conevol.network",
@@ -51,6 +53,7 @@ __all__ = [
     "Cone",
     "Ensemble",
     "EnsembleAccuracy",
+    "FractionReport",
     "FractionResult",
     "LinearMaps",
     "ReluRNN",

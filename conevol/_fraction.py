@@ -11,14 +11,29 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, overload
 
 import numpy as np
 
-from conevol.errors import NormalsError
+from conevol._report import FractionReport
+from conevol.errors import FractionError, NormalsError
 from conevol.parallel import for_ranges
 
 if TYPE_CHECKING:
+    from typing import TypedDict
+
     from numpy.typing import ArrayLike, NDArray
+    from typing_extensions import Unpack
+
+    class _Options(TypedDict, total=False):
+        method: str
+        rtol: float | None
+        memory: float | None
+        seconds: float | None
+        samples: int | None
+        seed: int | None
+        threads: int | None
+
 
 __all__ = ["FractionResult", "as_normals", "fraction"]
 
+METHODS = ("auto", "polygon", "subsets", "lattice", "sample")
 # Cones a task of a thread.
 _CHUNK = 4096
 
@@ -41,8 +56,8 @@ class FractionResult(NamedTuple):
     error_bound: Any
 
 
-def as_normals(normals: ArrayLike) -> NDArray[np.float64]:
-    """Check normals and return them as float64 of shape (..., k, d).
+def as_normals(normals: ArrayLike, name: str = "normals") -> NDArray[np.float64]:
+    """Check normals (or what else is named) and return them as float64 of shape (..., k, d).
 
     Raises
     ------
@@ -59,33 +74,57 @@ def as_normals(normals: ArrayLike) -> NDArray[np.float64]:
         a = np.asarray(a, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise NormalsError(
-            f"normals must be real numbers in rows of one length, shape (..., k, d): {error}"
+            f"{name} must be real numbers in rows of one length, shape (..., k, d): {error}"
         ) from None
     if a.ndim < 2 or a.shape[-1] == 0:
         raise NormalsError(
-            f"normals have shape {a.shape}, expected (..., k, d) with d >= 1: one inward normal "
-            "a row; for a single half-space write [[...]], for none numpy.empty((0, d))"
+            f"{name} have shape {a.shape}, expected (..., k, d) with d >= 1: one vector a row; "
+            "for a single one write [[...]], for none numpy.empty((0, d))"
         )
     finite = np.isfinite(a)
     if not finite.all():
         bad = np.argwhere(~finite)
         where = ", ".join(map(str, bad[0]))
         raise NormalsError(
-            f"normals[{where}] is {a[tuple(bad[0])]} ({len(bad)} of {a.size} entries are not "
-            "finite); a half-space that should not count is a row of zeros"
+            f"{name}[{where}] is {a[tuple(bad[0])]} ({len(bad)} of {a.size} entries are not "
+            "finite); a row that should not count is a row of zeros"
         )
     return a
 
 
 @overload
 def fraction(
-    normals: ArrayLike, *, error_bound: Literal[False] = False, threads: int | None = None
-) -> Any: ...
+    normals: ArrayLike,
+    *,
+    error_bound: Literal[True],
+    full: Literal[False] = False,
+    **options: Unpack[_Options],
+) -> FractionResult: ...
 @overload
 def fraction(
-    normals: ArrayLike, *, error_bound: Literal[True], threads: int | None = None
-) -> FractionResult: ...
-def fraction(normals: ArrayLike, *, error_bound: bool = False, threads: int | None = None) -> Any:
+    normals: ArrayLike, *, full: Literal[True], **options: Unpack[_Options]
+) -> FractionReport: ...
+@overload
+def fraction(
+    normals: ArrayLike,
+    *,
+    error_bound: Literal[False] = False,
+    full: Literal[False] = False,
+    **options: Unpack[_Options],
+) -> Any: ...
+def fraction(
+    normals: ArrayLike,
+    *,
+    method: str = "auto",
+    rtol: float | None = None,
+    memory: float | None = None,
+    seconds: float | None = None,
+    samples: int | None = None,
+    seed: int | None = None,
+    error_bound: bool = False,
+    full: bool = False,
+    threads: int | None = None,
+) -> Any:
     """Fraction of the sphere inside {x : normals @ x >= 0}, for one cone or a batch.
 
     Parameters
@@ -94,23 +133,42 @@ def fraction(normals: ArrayLike, *, error_bound: bool = False, threads: int | No
         Inward normals, a row a half-space.  Their lengths do not matter (from
         1e-300 to 1e300); a row of zeros is no constraint, and k = 0 is all of
         space.  Repeated, redundant and contradictory rows are allowed.
+    method : {"auto", "polygon", "subsets", "lattice", "sample"}
+        "auto" is exact: "polygon" for d <= 3, "subsets" for d independent half-spaces,
+        "lattice" (the face lattice) for all others.  "sample" is an unbiased
+        estimate for any d, and is never chosen for you.
+    rtol : float, optional
+        Wanted error bound relative to the value; where it is missed double-double
+        arithmetic is tried, then it is an error.  Without it d >= 4 aims at 5e-12
+        and the error bound says what was reached.
+    memory, seconds : float, optional
+        Most bytes and seconds of one core that the face lattice of a cone may take
+        (d >= 4), as estimated before and while it is built; by default 2e9 and 60.
+    samples : int, optional
+        With method="sample": points of a cone, by default 65536.
+    seed : int, optional
+        With method="sample": seed of the points, by default 0.  Cone number i of a
+        batch has a sequence of its own.
     error_bound : bool
         Return `FractionResult` with a bound of the absolute error.
+    full : bool
+        Return `FractionReport`: method, sizes and the standard error as well.
     threads : int, optional
-        Threads for a batch of many cones (more than 4096 for d <= 3); by default
-        one a core.  The values do not depend on it.
+        Threads for a batch of many cones (more than 4096 for d <= 3), or for a
+        sample; by default one a core.  The values do not depend on it.
 
     Returns
     -------
-    float, ndarray of the batch shape, or FractionResult
+    float, ndarray of the batch shape, FractionResult or FractionReport
 
     Raises
     ------
     NormalsError
         For a wrong shape, or entries that are not finite numbers.
     FractionError
-        For d >= 4, if the cone has more than 200 000 rays or 2 000 000 faces, or is
-        too ill-conditioned; it never comes back as NaN.
+        If the cone's rays or faces take more memory or time than allowed, if rtol
+        cannot be met, if the cone is too ill-conditioned or does not suit the method;
+        it never comes back as NaN.  For options that contradict each other.
 
     Notes
     -----
@@ -147,28 +205,115 @@ def fraction(normals: ArrayLike, *, error_bound: bool = False, threads: int | No
     True
     >>> round(1 / conevol.fraction([[1, -1, 0, 0], [0, 1, -1, 0], [0, 0, 1, -1]]), 9)  # 4!
     24.0
+    >>> report = conevol.fraction(np.eye(40), method="sample", full=True)
+    >>> report.method, report.value == 2.0**-40
+    ('sample', True)
     """
     a = as_normals(normals)
     *batch, k, d = a.shape
     cones = int(np.prod(batch))
     flat = np.ascontiguousarray(a.reshape(cones, k, d))
-    if d > 3:
-        from conevol.engine import fractions
-
-        values, errors = fractions(flat, threads)
+    _check_options(method, d, rtol, (memory, seconds), (samples, seed), error_bound)
+    if method == "sample":
+        parts = _samples(flat, samples, seed, threads)
+    elif d <= 3 and method in ("auto", "polygon"):
+        parts = _polygons(flat, threads)
     else:
-        values, errors = _polygons(flat, threads)
-    if not batch:
-        result = FractionResult(float(values[0]), float(errors[0]))
-    else:
-        result = FractionResult(values.reshape(batch), errors.reshape(batch))
-    return result if error_bound else result.value
+        parts = _lattices(flat, threads, method, rtol, memory, seconds)
+    _check_rtol(parts, rtol)
+    report = FractionReport(*(p.reshape(batch) if batch else p[0].item() for p in parts))
+    if full:
+        return report
+    return FractionResult(report.value, report.error_bound) if error_bound else report.value
 
 
-def _polygons(
-    flat: NDArray[np.float64], threads: int | None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Fractions and error bounds of N cones, (N, k, d), d <= 3."""
+Parts = tuple["NDArray[Any]", ...]
+
+
+def _check_options(
+    method: str,
+    d: int,
+    rtol: float | None,
+    budget: tuple[float | None, float | None],
+    sample: tuple[int | None, int | None],
+    error_bound: bool,
+) -> None:
+    """Refuse options that are unknown or would silently have no effect."""
+    if method not in METHODS:
+        raise FractionError(f"method is {method!r}, expected one of {', '.join(METHODS)}")
+    if method == "polygon" and d > 3:
+        raise FractionError(f"method 'polygon' is for at most 3 dimensions, not {d}: use 'auto'")
+    if rtol is not None and not rtol > 0.0:
+        raise FractionError(f"rtol is {rtol}, expected a positive number")
+    if method != "sample":
+        if sample != (None, None):
+            raise FractionError("samples and seed are for method='sample'")
+        return
+    if rtol is not None or budget != (None, None):
+        raise FractionError(
+            "rtol, memory and seconds are for exact methods; the error of method='sample' is set "
+            "by samples (stopping where the standard error is small would bias the estimate)"
+        )
+    if error_bound:
+        raise FractionError(
+            "a sampled fraction has no error bound: full=True gives its standard error"
+        )
+    samples, seed = sample
+    if samples is not None and not samples >= 1:
+        raise FractionError(f"samples is {samples}, expected at least 1")
+    if seed is not None and not seed >= 0:
+        raise FractionError(f"seed is {seed}, expected a natural number")
+
+
+def _check_rtol(parts: Parts, rtol: float | None) -> None:
+    """Refuse values that are known less well than was asked for."""
+    if rtol is None:
+        return
+    value, bound = parts[:2]
+    missed = np.flatnonzero(~(bound <= rtol * value))
+    if len(missed):
+        i = missed[0]
+        raise FractionError(
+            f"rtol = {rtol:g} cannot be met: cone {i} (in C order; {len(missed)} of {len(value)}) "
+            f"has the fraction {value[i]:.6g} with an error bound of {bound[i]:.2g}; "
+            "conevol.precision.fraction computes with as many digits as it takes"
+        )
+
+
+def _samples(
+    flat: NDArray[np.float64], samples: int | None, seed: int | None, threads: int | None
+) -> Parts:
+    """Sampled fractions of N cones, (N, k, d), as the fields of a report."""
+    from conevol.separation import SAMPLES, sampled_fraction
+
+    count = SAMPLES if samples is None else int(samples)
+    found = [
+        sampled_fraction(cone, count, (int(seed or 0), i), threads) for i, cone in enumerate(flat)
+    ]
+    value, error, rank, points = np.array(found, dtype=float).reshape(-1, 4).T
+    ranks, nodes = rank.astype(np.int64), points.astype(np.int64)
+    n = len(flat)
+    return value, np.ones(n), error, np.full(n, "sample"), ranks, np.zeros(n, np.int64), nodes
+
+
+def _lattices(
+    flat: NDArray[np.float64],
+    threads: int | None,
+    method: str,
+    rtol: float | None,
+    memory: float | None,
+    seconds: float | None,
+) -> Parts:
+    """Fractions of N cones, (N, k, d), by the engine of any dimension."""
+    from conevol.budget import as_budget
+    from conevol.engine import RTOL, fractions
+
+    found = fractions(flat, threads, as_budget(memory, seconds), rtol or RTOL, method)
+    return found.values, found.bounds, np.zeros(len(flat)), *found[2:]
+
+
+def _polygons(flat: NDArray[np.float64], threads: int | None) -> Parts:
+    """Fractions of N cones, (N, k, d), d <= 3."""
     from conevol.kernels import spherical
 
     cones, _, d = flat.shape
@@ -179,4 +324,5 @@ def _polygons(
         lambda start, stop: spherical.fractions_range(flat, start, stop, values, errors),
         cones, _CHUNK, threads,
     )  # fmt: skip
-    return values, errors
+    none = np.zeros(cones, np.int64)
+    return values, errors, np.zeros(cones), np.full(cones, "polygon"), none + d, none, none

@@ -14,9 +14,6 @@ from conevol._version import __version__
 from conevol.errors import ConevolError, FileFormatError
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
     from conevol.cells import AccuracyResult
     from conevol.network import ReluRNN
 
@@ -85,47 +82,69 @@ def accuracy_command(
 
 @main.command("fraction")
 @click.argument("file", type=click.Path(dir_okay=False))
+@click.option(
+    "--method",
+    type=click.Choice(["auto", "polygon", "subsets", "lattice", "sample"]),
+    default="auto",
+    show_default=True,
+    help="How to compute it; only 'sample' is not exact.",
+)
+@click.option("--rtol", type=float, help="Wanted error bound relative to the value.")
+@click.option("--memory", type=float, help="Most bytes a face lattice may take [2e9].")
+@click.option("--seconds", type=float, help="Most seconds a face lattice may take [60].")
+@click.option("--samples", type=int, help="Points of --method sample [65536].")
+@click.option("--seed", type=int, help="Seed of --method sample [0].")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def fraction_command(file: str, as_json: bool) -> None:
+def fraction_command(file: str, as_json: bool, **options: Any) -> None:
     """Fraction of space in the cone of a JSON file {"normals": [[..], ..]}.
 
-    The cone is {x : normals @ x >= 0}.
+    The cone is {x : normals @ x >= 0}, in any dimension.
     """
-    from conevol._fraction import as_normals
+    from conevol._fraction import fraction
     from conevol.cone import Cone
 
-    normals = as_normals(_read_normals(Path(file)))
-    if normals.ndim == 2 and normals.shape[1] > 3:
-        _print_high_fraction(normals, as_json)
-        return
+    cone = Cone(_read_normals(Path(file)))
     started = time.perf_counter()
-    cone = Cone(normals)
-    value, bound = cone.fraction, cone.error_bound
+    report = fraction(cone.normals, full=True, **options)
     seconds = time.perf_counter() - started
+    sampled = report.method == "sample"
+    # A cone is sampled where its facets cannot be found.
+    facets = None if sampled else len(cone.facets)
+    solid_angle = report.value * cone.sphere_area
     if as_json:
-        click.echo(
-            json.dumps(
-                {
-                    "fraction": value,
-                    "error_bound": bound,
-                    "solid_angle": cone.solid_angle,
-                    "dimension": cone.dimension,
-                    "half_spaces": len(cone.normals),
-                    "facets": len(cone.facets),
-                    "seconds": seconds,
-                }
-            )
-        )
+        values = {
+            "fraction": report.value,
+            "error_bound": None if sampled else report.error_bound,
+            "standard_error": report.standard_error if sampled else None,
+            "solid_angle": solid_angle,
+            "dimension": cone.dimension,
+            "half_spaces": len(cone.normals),
+            "facets": facets,
+            "method": report.method,
+            "faces": report.faces,
+            "nodes": report.nodes,
+            "seconds": seconds,
+        }
+        click.echo(json.dumps({k: v for k, v in values.items() if v is not None}))
         return
-    _print_rows(
-        [
-            ("fraction", f"{_digits(value, bound)} ± {bound:.1e}"),
-            ("solid angle", f"{cone.solid_angle:.12g} {_angle_unit(cone.dimension)}"),
-            ("half-spaces", f"{len(cone.normals)} in dimension {cone.dimension}"),
-            ("facets", str(len(cone.facets))),
-            ("time", _duration(seconds)),
-        ]
-    )
+    error = report.standard_error if sampled else report.error_bound
+    kind = " (standard error)" if sampled else ""
+    unit = _angle_unit(cone.dimension)
+    rows = [
+        ("fraction", f"{_digits(report.value, error)} ± {error:.1e}{kind}"),
+        ("solid angle", f"{solid_angle:.12g} {unit}".rstrip()),
+        ("half-spaces", f"{len(cone.normals)} in dimension {cone.dimension}"),
+        ("facets", str(facets)),
+        ("method", report.method),
+        ("faces", f"{report.faces:,}, {report.nodes:,} nodes"),
+        ("points", f"{report.nodes:,}"),
+        ("time", _duration(seconds)),
+    ]
+    if sampled:
+        rows = [row for row in rows if row[0] not in ("facets", "faces")]
+    else:
+        rows = [row for row in rows if row[0] != "points" and (report.faces or row[0] != "faces")]
+    _print_rows(rows)
 
 
 @main.command("models")
@@ -237,33 +256,6 @@ def _network(model: str) -> ReluRNN:
             f"bundled are {', '.join(zoo.names())}"
         )
     return ReluRNN.load(model)
-
-
-def _print_high_fraction(normals: NDArray[np.float64], as_json: bool) -> None:
-    """The fraction of a cone in four or more dimensions."""
-    from conevol._fraction import fraction
-
-    started = time.perf_counter()
-    value, bound = fraction(normals, error_bound=True)
-    seconds = time.perf_counter() - started
-    half_spaces, dimension = normals.shape
-    if as_json:
-        result = {
-            "fraction": value,
-            "error_bound": bound,
-            "dimension": dimension,
-            "half_spaces": half_spaces,
-            "seconds": seconds,
-        }
-        click.echo(json.dumps(result))
-        return
-    _print_rows(
-        [
-            ("fraction", f"{_digits(value, bound)} ± {bound:.1e}"),
-            ("half-spaces", f"{half_spaces} in dimension {dimension}"),
-            ("time", _duration(seconds)),
-        ]
-    )
 
 
 def _read_normals(path: Path) -> Any:

@@ -1,41 +1,45 @@
-"""One polyhedral cone, with its rays, facets and lineality, in up to three dimensions."""
+"""One polyhedral cone: its fraction, rays, faces, dual and points."""
 
 from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conevol._fraction import FractionResult, as_normals, fraction
-from conevol.errors import NormalsError
+from conevol._fraction import as_normals, fraction
+from conevol.boundary import boundary_of, face_lattice
+from conevol.errors import FractionError, NormalsError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from conevol._report import FractionReport
+    from conevol.boundary import Boundary, FaceLattice
+    from conevol.duality import Generated
+
 __all__ = ["Cone"]
 
-
-class _Boundary(NamedTuple):
-    facets: NDArray[np.int64]
-    rays: NDArray[np.float64]
-    lineality: NDArray[np.float64]
-    empty: bool
+# A cone at least as large is sampled by trying.
+_WIDE = 0.05
 
 
 class Cone:
     """The polyhedral cone {x : normals @ x >= 0}.
 
+    Everything but the normals is computed when it is first asked for, and kept.
+    Facets, rays and faces are those of the given doubles as exact numbers.
+
     Parameters
     ----------
-    normals : array_like, shape (k, d), d <= 3
+    normals : array_like, shape (k, d)
         Inward normals.  Rows of zeros constrain nothing.
 
     Raises
     ------
     NormalsError
-        For a wrong shape, entries that are not finite, or d > 3.
+        For a wrong shape, or entries that are not finite.
 
     Examples
     --------
@@ -51,22 +55,42 @@ class Cone:
     >>> wedge = Cone([[1, 0, 0], [0, 1, 0]])
     >>> wedge.lineality
     array([[0., 0., 1.]])
+    >>> cube = Cone.from_rays([[1, x, y, z] for x in (1, -1) for y in (1, -1) for z in (1, -1)])
+    >>> round(cube.fraction, 12)
+    0.125
+    >>> [len(faces) for faces in cube.faces()]
+    [1, 8, 12, 6, 1]
     """
 
     def __init__(self, normals: ArrayLike) -> None:
-        a = as_normals(normals)
-        if a.ndim != 2:
-            raise NormalsError(
-                f"normals of a cone have shape {a.shape}, expected (k, d); "
-                "conevol.fraction takes batches"
-            )
-        if a.shape[1] > 3:
-            raise NormalsError(
-                f"normals have d = {a.shape[1]} columns, expected at most 3: "
-                "conevol.fraction takes any dimension"
-            )
-        self.normals = a.copy()
+        self.normals = _matrix(normals, "normals").copy()
         self.normals.setflags(write=False)
+        self._generated: Generated | None = None
+
+    @classmethod
+    def from_rays(cls, rays: ArrayLike) -> Cone:
+        """The cone of all non-negative combinations of rays (n, d).
+
+        Rays may be redundant, and may hold lines; rows of zeros do not count.  Facets
+        and extreme rays are those of the given doubles, decided in integers; then the
+        normals are rounded.  `fraction`, `rays`, `facets` and `faces` go by
+        the rays, not by the rounded normals.  If the rays do not span the space, the
+        interior is empty and the fraction 0: the normals hold opposite pairs, and `rays`
+        and `lineality` are there nevertheless.
+
+        Raises
+        ------
+        NormalsError
+            For a wrong shape, or entries that are not finite.
+        FractionError
+            If there are too many facets to list.
+        """
+        from conevol.duality import generated
+
+        made = generated(_matrix(rays, "rays"))
+        cone = cls(made.normals)
+        cone._generated = made
+        return cone
 
     @property
     def dimension(self) -> int:
@@ -75,57 +99,56 @@ class Cone:
 
     def __repr__(self) -> str:
         k, d = self.normals.shape
-        return f"Cone({k} half-spaces in dimension {d}, fraction {self.fraction:.6g})"
+        # Above, a fraction may take a minute.
+        value = f", fraction {self.fraction:.6g}" if d <= 3 else ""
+        return f"Cone({k} half-spaces in dimension {d}{value})"
 
     @cached_property
-    def _fraction(self) -> FractionResult:
-        return fraction(self.normals, error_bound=True)
+    def result(self) -> FractionReport:
+        """The fraction with its error bound, method, faces and nodes.
+
+        Raises
+        ------
+        FractionError
+            As `conevol.fraction`, with its default memory and time.
+        """
+        if self._generated is not None:
+            return self._generated.report()
+        return fraction(self.normals, full=True)
 
     @property
     def fraction(self) -> float:
         """Share of space in the cone (see `conevol.fraction`)."""
-        return float(self._fraction.value)
+        return float(self.result.value)
 
     @property
     def error_bound(self) -> float:
         """Bound of the absolute error of `fraction`."""
-        return float(self._fraction.error_bound)
+        return float(self.result.error_bound)
+
+    @property
+    def sphere_area(self) -> float:
+        """Area of the unit sphere of the space."""
+        half = 0.5 * self.dimension
+        if half > 100.0:
+            return 2.0 * math.exp(half * math.log(math.pi) - math.lgamma(half))
+        return 2.0 * math.pi**half / math.gamma(half)
 
     @property
     def solid_angle(self) -> float:
         """Fraction times the area of the unit sphere: steradians for d = 3, radians for d = 2."""
-        d = self.dimension
-        return self.fraction * 2.0 * math.pi ** (d / 2) / math.gamma(d / 2)
+        return self.fraction * self.sphere_area
 
     @cached_property
-    def _boundary(self) -> _Boundary:
-        from conevol.kernels.spherical import polygon_of
-
-        d = self.dimension
-        flat = np.zeros((len(self.normals), 3))
-        flat[:, :d] = self.normals
-        m, kept, edge, vert, a = polygon_of(flat)
-        none = np.empty((0, d))
-        if m < 0:
-            return _Boundary(np.empty(0, dtype=np.int64), none, none, True)
-        facets = np.sort(kept[edge[:m]])
-        if m == 0:
-            return _Boundary(facets, none, np.eye(d), False)
-        first, last = a[edge[0], :3], a[edge[m - 1], :3]
-        if m == 1:
-            rays, orthogonal = first[None, :d], first[:d]
-            lineality = np.linalg.svd(orthogonal[None])[2][1:]
-        elif m == 2:
-            axis = _unit(vert[:1, :3])[0]
-            rays = np.stack([np.cross(axis, first), np.cross(last, axis)])[:, :d]
-            lineality = axis[None] if d == 3 else none
-        else:
-            rays, lineality = vert[:m, :3], none
-        return _Boundary(facets, _unit(rays), lineality, False)
+    def _boundary(self) -> Boundary:
+        if self._generated is not None:
+            return self._generated.boundary
+        return boundary_of(self.normals)
 
     @property
     def is_empty(self) -> bool:
-        """Whether the interior is empty; then the fraction is 0, and no rays are given."""
+        """Whether the interior is empty; then the fraction is 0, and no rays are given
+        unless the cone was made from them."""
         return self._boundary.empty
 
     @property
@@ -156,6 +179,33 @@ class Cone:
         """Orthonormal basis (l, d) of the largest subspace in the cone."""
         return self._boundary.lineality
 
+    @cached_property
+    def _lattice(self) -> FaceLattice:
+        return face_lattice(self._boundary)
+
+    def faces(self) -> tuple[tuple[tuple[int, ...], ...], ...]:
+        """Faces by dimension, each as the rising indices of its `rays`.
+
+        ``faces()[j]`` are those of dimension j plus that of the lineality: first the
+        lineality itself, without rays, last the cone.  A cone made from normals that has
+        no interior has none.
+
+        Raises
+        ------
+        FractionError
+            If they take more than 2e9 bytes or an estimated 60 s to list.
+        """
+        boundary = self._boundary
+        if boundary.empty and self._generated is None:
+            return ()
+        if boundary.rank <= 1:
+            return (((),), ((0,),))[: boundary.rank + 1]
+        lattice = self._lattice
+        levels: list[list[tuple[int, ...]]] = [[()], *([] for _ in range(boundary.rank))]
+        for rays, m in zip(lattice.rays, lattice.dims, strict=True):
+            levels[m].append(rays)
+        return tuple(tuple(sorted(level)) for level in levels)
+
     def contains(self, x: ArrayLike) -> NDArray[np.bool_]:
         """Whether points (..., d) lie in the cone, in floating-point arithmetic.
 
@@ -171,9 +221,97 @@ class Cone:
             )
         return (points @ self.normals.T >= 0.0).all(axis=-1)
 
+    def dual(self) -> Cone:
+        """The dual cone {y : y . x >= 0 for all x in this one}, which the normals generate.
 
-def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
-    # Adding 0.0 turns the negative zeros of cross products into zeros.
-    largest = np.abs(vectors).max(axis=1, keepdims=True)
-    scaled = vectors / largest
-    return scaled / np.linalg.norm(scaled, axis=1, keepdims=True) + 0.0
+        ``cone.dual().dual()`` is the cone itself.
+        """
+        if self._generated is not None:
+            return Cone(self._generated.given)
+        return Cone.from_rays(self.normals)
+
+    def intersect(self, other: Cone | ArrayLike) -> Cone:
+        """The common part with another cone, or with the half-spaces of normals (k, d).
+
+        Raises
+        ------
+        NormalsError
+            If the other has another dimension.
+        """
+        more = other.normals if isinstance(other, Cone) else _matrix(other, "normals")
+        if more.shape[1] != self.dimension:
+            raise NormalsError(
+                f"the other cone has dimension {more.shape[1]}, expected {self.dimension}"
+            )
+        return Cone(np.concatenate([self.normals, more]))
+
+    def split(self, normal: ArrayLike) -> tuple[Cone, Cone]:
+        """The parts with normal @ x >= 0 and normal @ x <= 0.
+
+        Raises
+        ------
+        NormalsError
+            If the normal is not a vector (d,) other than 0.
+        """
+        row = as_normals(np.atleast_2d(np.asarray(normal)), "normal")
+        if row.shape != (1, self.dimension) or not row.any():
+            raise NormalsError(
+                f"normal has shape {np.shape(normal)}, expected ({self.dimension},), not all zeros"
+            )
+        return self.intersect(row), self.intersect(-row)
+
+    def sample(self, n: int, rng: np.random.Generator | int | None = None) -> NDArray[np.float64]:
+        """Independent standard Gaussian points (n, d) given that they lie in the cone.
+
+        Divided by their lengths they are uniform on the part of the sphere in the cone.
+        They are exactly distributed but for the rounding of `rays`.  A cone of a fraction
+        below 1/20 is cut into simplicial pieces, of which a share between 1/3
+        (d = 4) and 1/20 (d = 10) of the tries is kept however small the cone is, so the time
+        does not depend on the fraction; but pieces are many in high dimensions.
+
+        Parameters
+        ----------
+        n : int
+            Number of points.
+        rng : numpy.random.Generator or int, optional
+            Generator, or its seed.
+
+        Raises
+        ------
+        FractionError
+            If the interior is empty, or if more than 100 000 pieces are needed.
+
+        Examples
+        --------
+        >>> needle = Cone([[1, 0, 0, 0], [-1, 1e-9, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+        >>> x = needle.sample(1000, rng=1)
+        >>> bool(needle.contains(x).mean() > 0.999)
+        True
+        """
+        from conevol.cone_sampling import gaussian_points, in_pieces, triangulation
+
+        if n < 0:
+            raise NormalsError(f"n is {n}, expected a natural number")
+        if self.is_empty:
+            raise FractionError("no points can be drawn: the interior of the cone is empty")
+        rng = np.random.default_rng(rng)
+        boundary, d = self._boundary, self.dimension
+        if boundary.rank == 0 or self.fraction >= _WIDE:
+            return gaussian_points(self.contains, n, d, rng)
+        basis = np.eye(d)
+        if len(boundary.lineality):
+            basis = np.linalg.svd(boundary.lineality)[2][len(boundary.lineality) :]
+        pieces = (boundary.rays @ basis.T)[triangulation(self._lattice)]
+        lines = rng.standard_normal((n, len(boundary.lineality))) @ boundary.lineality
+        return in_pieces(pieces, n, rng) @ basis + lines
+
+
+def _matrix(rows: ArrayLike, name: str) -> NDArray[np.float64]:
+    """Checked rows (k, d) of one cone."""
+    a = as_normals(rows, name)
+    if a.ndim != 2:
+        raise NormalsError(
+            f"{name} of a cone have shape {a.shape}, expected (k, d); "
+            "conevol.fraction takes batches"
+        )
+    return a

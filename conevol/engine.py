@@ -11,9 +11,11 @@ import math
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 
+from conevol.budget import Budget
 from conevol.errors import FractionError
 from conevol.exact_rays import exact_rays, integer_rows
 from conevol.kernels import general as _general
@@ -24,22 +26,33 @@ from conevol.parallel import for_ranges
 from conevol.reduction import Reduced, reduce_normals
 from conevol.refinement import refine, simplex_sets
 
-__all__ = ["MAX_FACES", "Info", "cone_fraction", "fractions", "incidence", "simplicial_fractions"]
+__all__ = [
+    "EXACT_METHODS",
+    "Info",
+    "cone_fraction",
+    "fraction_of_rays",
+    "fractions",
+    "incidence",
+    "simplicial_fractions",
+]
 
-MAX_FACES = 2_000_000
+EXACT_METHODS = ("auto", "subsets", "lattice")
 # An error bound beyond this share of the value brings in costlier arithmetic.  Bounds are
 # ten to a thousand times the error, so this keeps the error below 1e-13.
 RTOL = 5e-12
-MAX_RAYS = 200_000
+# Rays up to which a cone whose lattice will not fit is searched for an interior.
+FEW_RAYS = 2_000
 # A value known less well than this, absolutely, is no value.
 WORST_BOUND = 1e-6
 # Cones a task of a thread: simplicial ones, others.
 _CHUNK, _FEW = 128, 4
-MAX_SUBSET_DIMENSION = 20
+# Lattices of subsets up to this dimension are kept for the next cone; int32 numbers their faces.
+_KEPT_DIMENSION, _MAX_SUBSET_DIMENSION = 16, 30
 _STATUS = {
     _general.OK: "ok",
     _general.INCONSISTENT: "inconsistent",
     _general.TOO_LARGE: "too large",
+    _general.TOO_SLOW: "too large",
     _general.NO_AXIS: "no axis",
     _general.ILL_CONDITIONED: "ill-conditioned",
 }
@@ -61,6 +74,8 @@ class Info:
         Faces of the lattice, quadrature nodes.
     exact_signs : bool
         Whether the incidence needed rational arithmetic.
+    why : str
+        With the status "too large" what was wanted and what is allowed.
     """
 
     status: str
@@ -69,14 +84,20 @@ class Info:
     faces: int = 1
     nodes: int = 0
     exact_signs: bool = False
+    why: str = ""
 
 
 Result = tuple[float, float, Info]
+DEFAULT = Budget()
 
 
 @lru_cache(maxsize=3)
-def _subsets(d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _kept_subsets(d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return _simplicial.boolean_lattice(d)
+
+
+def _subsets(d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return _kept_subsets(d) if d <= _KEPT_DIMENSION else _simplicial.boolean_lattice(d)
 
 
 def _bits(mask: int, words: int) -> list[int]:
@@ -91,28 +112,39 @@ def _unit(vector: list[int]) -> list[float]:
     return [x / length for x in scaled]
 
 
-def incidence(signs: np.ndarray, max_rays: int = MAX_RAYS) -> tuple[str, np.ndarray, np.ndarray]:
+def incidence(
+    signs: np.ndarray, max_rays: int | None = None, budget: Budget = DEFAULT
+) -> tuple[str, np.ndarray, np.ndarray]:
     """Extreme rays (n, d) of {x : signs x >= 0} and the ray sets (k, words) of its rows.
 
     Rows as from `reduce_normals`, of full column rank.  Returns ("float" or
     "exact", rays, sets), the way the signs were decided; ("empty", ...) for a cone
-    without interior and ("too large", ...) beyond max_rays.
+    without interior and ("too large", ...) beyond max_rays or the budget.
     """
-    status, rays, tight = _rays.extreme_rays(signs, max_rays)
+    most = budget.rays(*signs.shape)
+    most = most if max_rays is None else min(most, max_rays)
+    status, rays, tight = _rays.extreme_rays(signs, most, budget.ray_tests)
     how = "float"
     if status in (_rays.DOUBTFUL, _rays.DEFICIENT):
-        how = "exact"
-        vectors, masks = exact_rays(integer_rows(signs), max_rays)
-        words = (len(signs) + 63) // 64
-        tight = np.array([_bits(m, words) for m in masks], dtype=np.uint64).reshape(-1, words)
-        rays = np.array([_unit(v) for v in vectors]).reshape(-1, signs.shape[1])
-        status = _rays.OK if vectors else _rays.EMPTY
-        status = _rays.TOO_MANY if len(vectors) > max_rays else status
+        found = exact_rays(integer_rows(signs), most, budget.exact_ray_tests)
+        how, status = "exact", _rays.TOO_MANY
+        if found is not None:
+            rays, tight = pack_rays(*found, *signs.shape)
+            status = _rays.OK if len(rays) else _rays.EMPTY
     if status == _rays.EMPTY:
         how = "empty"
     elif status == _rays.TOO_MANY:
         how = "too large"
     return how, rays, _rays.transpose_bits(tight, len(signs))
+
+
+def pack_rays(
+    vectors: list[list[int]], masks: list[int], k: int, d: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Integer rays and the masks of their k tight rows as unit vectors and bit sets."""
+    words = (k + 63) // 64
+    tight = np.array([_bits(m, words) for m in masks], dtype=np.uint64).reshape(-1, words)
+    return np.array([_unit(v) for v in vectors]).reshape(-1, d), tight
 
 
 def _row_space_rays(reduced: Reduced, rays: np.ndarray) -> np.ndarray:
@@ -125,47 +157,95 @@ def _row_space_rays(reduced: Reduced, rays: np.ndarray) -> np.ndarray:
 
 
 def _refined(
-    reduced: Reduced, sets: np.ndarray, axis: np.ndarray, max_faces: int, result: Result
-) -> Result:
-    """The same fraction in double-double, if that is better than the result so far."""
+    description: tuple[np.ndarray, np.ndarray, np.ndarray],
+    axis: np.ndarray, entries: int, budget: Budget, result: Result,
+) -> Result:  # fmt: skip
+    """The same fraction in double-double, if that fits the budget and is better so far.
+
+    The description is (hi, lo, ray sets of the rows).
+    """
     _, bound, info = result
-    again = refine(reduced.hi, reduced.lo, sets, axis, max_faces)
+    if not budget.refinement_fits(info.faces, entries):
+        return result
+    again = refine(*description, axis, budget)
     if again is None or not again[1] < bound:
         return result
     nodes = again[2] * NODES
     return again[0], again[1], replace(info, nodes=nodes, method=info.method + ", double-double")
 
 
-def _by_lattice(reduced: Reduced, max_faces: int, rtol: float) -> Result:
-    """The fraction over the face lattice."""
-    m = reduced.rank
-    how, rays, sets = incidence(reduced.signs)
-    if how == "empty":
-        return 0.0, 0.0, Info("ok", "closed", m)
-    if how == "too large":
-        return math.nan, 1.0, Info(how, "lattice", m)
-    status, value, bound, panels, faces, axis = _general.lattice_fraction(
-        reduced.hi, reduced.lo, _row_space_rays(reduced, rays), sets, max_faces, rtol
+def fraction_of_rays(
+    hi: np.ndarray, lo: np.ndarray, rays: np.ndarray, sets: np.ndarray, budget: Budget, rtol: float
+) -> Result:
+    """The fraction of the pointed cone (hi + lo) x >= 0 in d >= 2 dimensions of known rays.
+
+    rays (n, d) are its unit extreme rays and sets (k, words) the ray sets of the rows,
+    as from `incidence`.
+    """
+    d = hi.shape[1]
+    status, value, bound, panels, faces, entries, axis = _general.lattice_fraction(
+        hi, lo, rays, sets, budget.memory, budget.seconds, rtol
     )
-    info = Info(_STATUS[status], "lattice", m, faces, panels * NODES, how == "exact")
+    # The lattice of rays leaves out the vertex.
+    info = Info(_STATUS[status], "lattice", d, faces + 1, panels * NODES)
+    if status in (_general.TOO_LARGE, _general.TOO_SLOW):
+        limit = (
+            f"{budget.memory:.2g} bytes"
+            if status == _general.TOO_LARGE
+            else f"an estimated {budget.seconds:.2g} s"
+        )
+        why = f"its lattice of {len(rays)} rays and more than {faces} faces takes more than {limit}"
+        return math.nan, 1.0, replace(info, why=why)
     if status != _general.OK:
         return math.nan, 1.0, info
     result = value, bound, info
-    return result if bound <= rtol * value else _refined(reduced, sets, axis, max_faces, result)
+    if bound <= rtol * value:
+        return result
+    return _refined((hi, lo, sets), axis, entries, budget, result)
 
 
-def _by_subsets(reduced: Reduced, max_faces: int, rtol: float) -> Result | None:
+def _by_lattice(reduced: Reduced, budget: Budget, rtol: float) -> Result:
+    """The fraction over the face lattice."""
+    m, k = reduced.rank, len(reduced.hi)
+    refused = budget.any_lattice_refused(m)
+    if refused:
+        # Only a cone without interior needs no lattice, and that is quickly seen.
+        few = _rays.extreme_rays(reduced.signs, FEW_RAYS, math.inf) if k > m else (None,)
+        if few[0] != _rays.EMPTY:
+            return math.nan, 1.0, Info("too large", "lattice", m, why=refused)
+        return 0.0, 0.0, Info("ok", "closed", m)
+    how, rays, sets = incidence(reduced.signs, budget=budget)
+    if how == "empty":
+        return 0.0, 0.0, Info("ok", "closed", m)
+    if how == "too large":
+        why = (
+            f"its rays take more than the {budget.memory:.2g} bytes or the estimated "
+            f"{budget.seconds:.2g} s that are allowed"
+        )
+        return math.nan, 1.0, Info(how, "lattice", m, why=why)
+    value, bound, info = fraction_of_rays(
+        reduced.hi, reduced.lo, _row_space_rays(reduced, rays), sets, budget, rtol
+    )
+    return value, bound, replace(info, exact_signs=how == "exact")
+
+
+def _by_subsets(reduced: Reduced, budget: Budget, rtol: float) -> Result | None:
     """The fraction of a well-conditioned simplicial cone; None if the other path must do it."""
     d = reduced.rank
+    refused = budget.subsets_refused(d)
+    if refused or d > _MAX_SUBSET_DIMENSION:
+        why = refused or f"its 2^{d} faces are more than 2^{_MAX_SUBSET_DIMENSION}"
+        return math.nan, 1.0, Info("too large", "subsets", d, why=why)
     status, value, bound, panels, axis = _simplicial.simplicial_fraction(
         reduced.hi, *_subsets(d), rtol, _simplicial.work_rows(d)
     )
     if status != _simplicial.OK:
         return None
     result = value, bound, Info("ok", "subsets", d, 1 << d, panels * NODES)
-    if bound <= rtol * value or 1 << d > max_faces:
+    if bound <= rtol * value:
         return result
-    return _refined(reduced, simplex_sets(d), axis, max_faces, result)
+    description = reduced.hi, reduced.lo, simplex_sets(d)
+    return _refined(description, axis, d << (d - 1), budget, result)
 
 
 def _half_line(reduced: Reduced) -> Result:
@@ -174,18 +254,22 @@ def _half_line(reduced: Reduced) -> Result:
     return (0.0 if both else 0.5), 0.0, Info("ok", "closed", 1)
 
 
-def cone_fraction(normals: np.ndarray, max_faces: int = MAX_FACES, rtol: float = RTOL) -> Result:
+def cone_fraction(
+    normals: np.ndarray, budget: Budget = DEFAULT, rtol: float = RTOL, method: str = "auto"
+) -> Result:
     """Share of the sphere inside {x : normals @ x >= 0}, a bound of its absolute error, and how.
 
     Parameters
     ----------
     normals : (k, d) array of finite floats
         Inward normals; their lengths do not matter, zero rows constrain nothing.
-    max_faces : int
-        Largest face lattice to build.
+    budget : Budget
+        Memory and time that the face lattice may take.
     rtol : float
         Wanted bound / value.  A second axis, then double-double arithmetic, are
         tried until it is met; the bound returned says what was reached.
+    method : {"auto", "subsets", "lattice"}
+        "lattice" does simplicial cones like all others; "subsets" does no others.
 
     Returns
     -------
@@ -200,14 +284,14 @@ def cone_fraction(normals: np.ndarray, max_faces: int = MAX_FACES, rtol: float =
     """
     array = np.asarray(normals, dtype=float)
     merged = reduce_normals(array, merge=True)
-    result = _fraction(merged, max_faces, rtol)
+    result = _fraction(merged, budget, rtol, method)
     if merged.moved and not result[1] <= rtol * result[0]:
-        apart = _fraction(reduce_normals(array), max_faces, rtol)
+        apart = _fraction(reduce_normals(array), budget, rtol, method)
         result = min(result, apart, key=lambda r: r[1])
     return result
 
 
-def _fraction(reduced: Reduced, max_faces: int, rtol: float) -> Result:
+def _fraction(reduced: Reduced, budget: Budget, rtol: float, method: str) -> Result:
     """The fraction of a reduced cone, by whichever path fits."""
     m, k = reduced.rank, len(reduced.hi)
     if m == 0:
@@ -215,39 +299,59 @@ def _fraction(reduced: Reduced, max_faces: int, rtol: float) -> Result:
     result: Result | None = None
     if m == 1:
         result = _half_line(reduced)
-    elif k == m <= MAX_SUBSET_DIMENSION and not reduced.rotated:
-        result = _by_subsets(reduced, max_faces, rtol)
+    elif k == m and not reduced.rotated and method != "lattice":
+        result = _by_subsets(reduced, budget, rtol)
+    elif method == "subsets":
+        result = math.nan, 1.0, Info("not simplicial", method, m)
     if result is None:
-        result = _by_lattice(reduced, max_faces, rtol)
+        result = _by_lattice(reduced, budget, rtol)
     value, bound, info = result
     return value, min(1.0, bound + reduced.moved / math.pi), info
 
 
 def simplicial_fractions(
     normals: np.ndarray, rtol: float = RTOL, threads: int | None = None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Fractions and error bounds of N simplicial cones, normals (N, d, d), on several threads.
 
     Each cone is computed alone, so the results do not depend on the number of
-    threads.  Returns (values, bounds, ok); where ok is False the cone needs
-    `cone_fraction`.  The memory grows like 2^d: d is at most MAX_SUBSET_DIMENSION.
+    threads.  Returns (values, bounds, nodes, ok); where ok is False the cone needs
+    `cone_fraction`.  The memory grows like 2^d: see `Budget.subsets_refused`.
     """
     normals = np.ascontiguousarray(normals, dtype=float)
     count, d = normals.shape[:2]
     values, bounds = np.full(count, np.nan), np.ones(count)
-    statuses = np.zeros(count, dtype=np.int64)
+    statuses, panels = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
     lattice = _subsets(d)
     for_ranges(
         lambda start, stop: _simplicial.simplicial_range(
-            normals, *lattice, rtol, start, stop, values, bounds, statuses
+            normals, *lattice, rtol, start, stop, values, bounds, panels, statuses
         ),
         count, _CHUNK, threads,
     )  # fmt: skip
-    return values, bounds, (statuses == _simplicial.OK) & (bounds <= rtol * values)
+    ok = (statuses == _simplicial.OK) & (bounds <= rtol * values)
+    return values, bounds, panels * NODES, ok
 
 
-def fractions(normals: np.ndarray, threads: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-    """Fractions and error bounds of N cones, normals (N, k, d), d >= 1.
+class Fractions(NamedTuple):
+    """What `fractions` returns: an array of N entries each."""
+
+    values: np.ndarray
+    bounds: np.ndarray
+    methods: np.ndarray
+    ranks: np.ndarray
+    faces: np.ndarray
+    nodes: np.ndarray
+
+
+def fractions(
+    normals: np.ndarray,
+    threads: int | None = None,
+    budget: Budget = DEFAULT,
+    rtol: float = RTOL,
+    method: str = "auto",
+) -> Fractions:
+    """Fractions, error bounds and what was done, of N cones, normals (N, k, d), d >= 1.
 
     Raises
     ------
@@ -256,30 +360,36 @@ def fractions(normals: np.ndarray, threads: int | None = None) -> tuple[np.ndarr
     """
     count, k, d = normals.shape
     values, bounds = np.empty(count), np.empty(count)
+    methods = np.full(count, "subsets", dtype=object)
+    ranks, faces, nodes = (np.full(count, n) for n in (d, 1 << min(d, 62), 0))
     left = np.arange(count)
-    if count > 1 and k == d <= MAX_SUBSET_DIMENSION:
-        values, bounds, ok = simplicial_fractions(normals, threads=threads)
+    many = count > 1 and k == d <= _KEPT_DIMENSION and method != "lattice"
+    if many and not budget.subsets_refused(d):
+        values, bounds, nodes, ok = simplicial_fractions(normals, rtol, threads)
         left = np.flatnonzero(~ok)
 
     def work(start: int, stop: int) -> None:
         for i in left[start:stop]:
-            value, bound, info = cone_fraction(normals[i])
+            value, bound, info = cone_fraction(normals[i], budget, rtol, method)
             if info.status != "ok" or not bound <= WORST_BOUND:
-                raise _failure(normals[i].shape, info, int(i) if count > 1 else None)
-            values[i], bounds[i] = value, bound
+                raise failure(normals[i].shape, info, int(i) if count > 1 else None)
+            values[i], bounds[i], methods[i] = value, bound, info.method
+            ranks[i], faces[i], nodes[i] = info.rank, info.faces, info.nodes
 
     for_ranges(work, len(left), _FEW, threads)
-    return values, bounds
+    return Fractions(values, bounds, methods.astype(str), ranks, faces, nodes)
 
 
-def _failure(shape: tuple[int, ...], info: Info, index: int | None) -> FractionError:
+def failure(shape: tuple[int, ...], info: Info, index: int | None = None) -> FractionError:
     """Why a cone has no fraction, and what to do."""
     cone = "the cone" if index is None else f"cone {index} of the batch (in C order)"
     if info.status == "too large":
         reason = (
-            f"it has more than {MAX_RAYS:,} rays or {MAX_FACES:,} faces; leave out half-spaces, "
-            "or cut it into products of smaller cones, whose fractions multiply"
+            f"{info.why}; allow more by memory= and seconds=, estimate it by method='sample', or "
+            "cut the cone into a product of smaller ones, whose fractions multiply"
         )
+    elif info.status == "not simplicial":
+        reason = "method='subsets' is for as many independent half-spaces as dimensions"
     else:
         reason = (
             f"it is too ill-conditioned for double precision ({info.status}); "

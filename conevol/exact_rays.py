@@ -13,14 +13,14 @@ from fractions import Fraction
 
 import numpy as np
 
-__all__ = ["exact_rays", "independent", "integer_rows"]
+__all__ = ["exact_rays", "independent", "integer_rows", "primitive_fractions"]
 
 Vector = list[int]
 
 
 def integer_rows(normals: np.ndarray) -> list[Vector]:
     """Each row of doubles as the shortest integer vector of the same direction."""
-    return [_primitive_fractions([Fraction(float(x)) for x in row]) for row in normals]
+    return [primitive_fractions([Fraction(float(x)) for x in row]) for row in normals]
 
 
 def _primitive(vector: Vector) -> Vector:
@@ -29,7 +29,8 @@ def _primitive(vector: Vector) -> Vector:
     return [x // divisor for x in vector]
 
 
-def _primitive_fractions(row: Sequence[Fraction]) -> Vector:
+def primitive_fractions(row: Sequence[Fraction]) -> Vector:
+    """The shortest integer vector along a rational one, which is not zero."""
     denominator = math.lcm(*(x.denominator for x in row))
     return _primitive([int(x * denominator) for x in row])
 
@@ -67,34 +68,44 @@ def _inverse_columns(rows: list[Vector]) -> list[Vector]:
             f = table[i][c]
             if i != c and f:
                 table[i] = [x - f * y for x, y in zip(table[i], table[c], strict=True)]
-    return [_primitive_fractions([table[i][d + j] for i in range(d)]) for j in range(d)]
+    return [primitive_fractions([table[i][d + j] for i in range(d)]) for j in range(d)]
 
 
 def _dot(a: Vector, b: Vector) -> int:
     return sum(x * y for x, y in zip(a, b, strict=True))
 
 
-def exact_rays(rows: list[Vector], max_rays: int | None = None) -> tuple[list[Vector], list[int]]:
+def exact_rays(
+    rows: list[Vector],
+    max_rays: float = math.inf,
+    max_tests: float = math.inf,
+    flat: bool = False,
+) -> tuple[list[Vector], list[int]] | None:
     """Extreme rays of {x : rows x >= 0} and the bit masks of the rows tight on each.
 
-    The rows must have full column rank.  No rays means an empty interior; more
-    than max_rays, that the work was stopped half-way.
+    The rows must have full column rank.  A cone with an empty interior has no rays,
+    unless `flat` asks for them.  None when there are more than max_rays on the
+    way, or more than max_tests triples of rays to look at.
     """
     d = len(rows[0])
     chosen, _ = independent(rows)
     every = sum(1 << i for i in chosen)
     rays = _inverse_columns([rows[i] for i in chosen])
     tight = [every & ~(1 << i) for i in chosen]
+    tests = 0.0
     for index, row in enumerate(rows):
         if index in chosen:
             continue
         signs = [_dot(row, ray) for ray in rays]
         bit = 1 << index
-        if max(signs, default=0) <= 0:
+        if max(signs, default=0) <= 0 and not flat:
             return [], []
         tight = [t | bit if s == 0 else t for t, s in zip(tight, signs, strict=True)]
         positive = [i for i, s in enumerate(signs) if s > 0]
         negative = [i for i, s in enumerate(signs) if s < 0]
+        tests += float(len(positive)) * len(negative) * len(rays)
+        if tests > max_tests:
+            return None
         fresh: list[Vector] = []
         fresh_tight: list[int] = []
         for i in positive:
@@ -111,6 +122,6 @@ def exact_rays(rows: list[Vector], max_rays: int | None = None) -> tuple[list[Ve
         keep = [i for i, s in enumerate(signs) if s >= 0]
         rays = [rays[i] for i in keep] + fresh
         tight = [tight[i] for i in keep] + fresh_tight
-        if max_rays is not None and len(rays) > max_rays:
-            break
+        if len(rays) > max_rays:
+            return None
     return rays, tight

@@ -18,7 +18,7 @@ from conevol.exact_rays import independent, integer_rows
 from conevol.kernels.geometry import rotate_rows
 from conevol.kernels.rays import INDEPENDENT, independent_rows, scale_rows
 
-__all__ = ["Reduced", "reduce_normals"]
+__all__ = ["Reduced", "kept_rows", "reduce_normals"]
 
 RANK_TOLERANCE = 64 * 2.0**-53
 # Largest difference of the entries of two unit rows that count as parallel, and the number of
@@ -63,6 +63,22 @@ def merge_rows(rows: np.ndarray) -> tuple[np.ndarray, float]:
     near = np.abs(units[:, None] - units[None]).max(axis=2) <= PARALLEL
     repeated = np.tril(near, -1).any(axis=1)
     return rows[~repeated], int(repeated.sum()) * PARALLEL * d
+
+
+def kept_rows(normals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rows that `reduce_normals` keeps without merging, of equal ones the first.
+
+    Returns their indices, and the rows scaled by powers of two.
+    """
+    scaled, row = np.empty_like(normals), np.empty((1, normals.shape[1]))
+    rows = scaled[: scale_rows(normals, scaled)]
+    kept: list[int] = []
+    for i in range(len(normals)):
+        # Kept rows differ, so no earlier one can equal the next of them.
+        wanted = len(kept) < len(rows) and scale_rows(normals[i : i + 1], row)
+        if wanted and (row[0] == rows[len(kept)]).all():
+            kept.append(i)
+    return np.array(kept, dtype=np.int64), rows
 
 
 def reduce_normals(normals: np.ndarray, merge: bool = False) -> Reduced:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from conevol.budget import Budget
 from conevol.kernels.doubledouble import DD_EPS
 from conevol.kernels.general import OK, lattice_data
 from conevol.kernels.schlafli import (
@@ -34,7 +35,7 @@ def simplex_sets(d: int) -> np.ndarray:
 
 
 def refine(
-    hi: np.ndarray, lo: np.ndarray, sets: np.ndarray, axis: np.ndarray, max_faces: int
+    hi: np.ndarray, lo: np.ndarray, sets: np.ndarray, axis: np.ndarray, budget: Budget
 ) -> tuple[float, float, int] | None:
     """Fraction, error bound and panels of the cone (hi + lo) x >= 0, in double-double.
 
@@ -42,7 +43,7 @@ def refine(
     cannot be had.
     """
     status, dims, pointer, facets, kappa, h, kappa_max, loss = lattice_data(
-        hi, lo, sets, axis, max_faces
+        hi, lo, sets, axis, budget.memory, budget.seconds
     )
     if status != OK or not loss < 1e-3:
         return None

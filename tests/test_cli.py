@@ -1,7 +1,9 @@
 """The command line, run in the process as a user would call it."""
 
 import json
+import math
 
+import numpy as np
 import pytest
 from click.testing import CliRunner
 
@@ -76,16 +78,47 @@ def test_fraction_of_a_file(tmp_path):
     assert "0.125" in run("fraction", path).output
 
 
-def test_fraction_in_five_dimensions(tmp_path):
-    path = tmp_path / "cone.json"
-    path.write_text(json.dumps({"normals": [[int(i == j) for j in range(5)] for i in range(5)]}))
+@pytest.fixture
+def orthant(tmp_path):
+    def write(d):
+        path = tmp_path / "cone.json"
+        path.write_text(json.dumps({"normals": np.eye(d).tolist()}))
+        return path
+
+    return write
+
+
+def test_fraction_in_five_dimensions(orthant):
+    path = orthant(5)
     printed = run_json("fraction", path)
     assert abs(printed["fraction"] - 1 / 32) <= printed["error_bound"] < 1e-14
-    assert (printed["dimension"], printed["half_spaces"]) == (5, 5)
-    assert "facets" not in printed
+    assert (printed["dimension"], printed["half_spaces"], printed["facets"]) == (5, 5, 5)
+    assert (printed["method"], printed["faces"]) == ("subsets", 32)
+    assert printed["solid_angle"] == pytest.approx(math.pi**2 / 12, rel=1e-14)
+    assert "standard_error" not in printed
     text = run("fraction", path).output
     assert "0.03125" in text
     assert "5 in dimension 5" in text
+    assert "32, " in text
+    assert run_json("fraction", path, "--method", "lattice")["method"] == "lattice"
+    refined = run_json("fraction", path, "--rtol", "1e-15")
+    assert refined["method"] == "subsets, double-double"
+
+
+def test_fraction_by_sampling(orthant):
+    path = orthant(50)
+    printed = run_json("fraction", path, "--method", "sample", "--samples", 100, "--seed", 3)
+    assert printed["fraction"] == 2.0**-50
+    assert printed["nodes"] == 112
+    assert "error_bound" not in printed
+    assert "facets" not in printed
+    text = run("fraction", path, "--method", "sample").output
+    assert "(standard error)" in text
+    assert "65,536" in text
+    refused = run("fraction", path)
+    assert refused.exit_code == 1
+    assert "its 2^50 faces take" in refused.output
+    assert run("fraction", orthant(7), "--memory", "1e3").exit_code == 1
 
 
 def test_models_lists_every_bundled_network():

@@ -15,6 +15,7 @@ from cones import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conevol.budget import Budget
 from conevol.engine import RTOL, cone_fraction
 from conevol.reduction import reduce_normals
 
@@ -193,10 +194,17 @@ def test_few_half_spaces():
 
 
 def test_a_budget_is_respected():
-    value, bound, info = cone_fraction(cube(7), max_faces=100)
-    assert math.isnan(value)
-    assert bound == 1.0
-    assert info.status == "too large"
+    for budget, said in (
+        (Budget(memory=1e5), "takes more than 1e+05 bytes"),
+        (Budget(seconds=1e-4), "takes more than an estimated 0.0001 s"),
+        (Budget(seconds=1e-8), "its rays take more than the 2e+09 bytes or the estimated 1e-08 s"),
+        (Budget(memory=1e3), "its at least 2^7 faces take about 5.1e+04 bytes, 1e+03 are"),
+    ):
+        value, bound, info = cone_fraction(cube(7), budget)
+        assert math.isnan(value)
+        assert bound == 1.0
+        assert info.status == "too large"
+        assert said in info.why
 
 
 @pytest.mark.parametrize("d", [4, 5, 7])

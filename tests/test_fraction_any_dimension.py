@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import mpmath
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from cones import between, chain, cross_polytope, cube, equicorrelated, random_cone, rotation
 
 import conevol
-from conevol import engine
+from conevol import FractionReport, FractionResult, engine
 from conevol.errors import ConevolError, FractionError
 from conevol.precision import fraction as precise
 
@@ -182,16 +183,38 @@ def test_normals_are_left_as_they_are():
 # --- what is refused ------------------------------------------------------------------------
 
 
-def test_too_many_faces_is_an_error(monkeypatch):
-    monkeypatch.setattr(engine.cone_fraction, "__defaults__", (100, engine.RTOL))
-    said = r"the cone of 12 half-spaces in 7 dimensions \(rank 7\) cannot be .* faces; leave"
+def test_too_many_faces_is_an_error():
+    said = (
+        r"the cone of 12 half-spaces in 7 dimensions \(rank 7\) cannot be .* lattice of 64 rays "
+        r"and more than \d+ faces takes more than 1e\+05 bytes; .* memory= .* method='sample'"
+    )
     with pytest.raises(FractionError, match=said):
-        conevol.fraction(cube(7))
+        conevol.fraction(cube(7), memory=1e5)
     with pytest.raises(
         FractionError, match=r"cone 1 of the batch \(in C order\) of 12 half-spaces"
     ):
-        conevol.fraction([np.zeros((12, 7)), cube(7)])
+        conevol.fraction([np.zeros((12, 7)), cube(7)], memory=1e5)
+    assert conevol.fraction(cube(7), memory=1e6) == conevol.fraction(cube(7))
     assert issubclass(FractionError, ConevolError)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (np.eye(30), r"its 2\^30 faces take about .* bytes, 2e\+09 are .* s, 60 s are allowed"),
+        (np.vstack([np.eye(40), np.ones((1, 40))]), r"at least 2\^40 faces take about"),
+        (cross_polytope(13), r"4096 .* estimated 60 s"),
+    ],
+)
+def test_what_cannot_fit_is_refused_at_once(rows, said):
+    start = time.process_time()
+    with pytest.raises(FractionError, match=said):
+        conevol.fraction(rows)
+    assert time.process_time() - start < 10.0
+
+
+def test_an_empty_interior_needs_no_lattice():
+    assert conevol.fraction(np.vstack([np.eye(40), -np.ones((1, 40))])) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -200,7 +223,7 @@ def test_too_many_faces_is_an_error(monkeypatch):
 def test_no_plausible_number_instead_of_an_error(monkeypatch, result):
     value, bound, status = result
     info = engine.Info(status, "lattice", 4)
-    monkeypatch.setattr(engine, "cone_fraction", lambda normals: (value, bound, info))
+    monkeypatch.setattr(engine, "cone_fraction", lambda *_: (value, bound, info))
     with pytest.raises(FractionError, match=r"ill-conditioned .*conevol\.precision\.fraction"):
         conevol.fraction(np.eye(4))
 
@@ -209,3 +232,85 @@ def test_no_plausible_number_instead_of_an_error(monkeypatch, result):
 def test_thread_count_must_be_positive(threads):
     with pytest.raises(ConevolError, match=f"threads is {threads}, expected at least 1"):
         conevol.fraction(np.eye(4), threads=threads)
+
+
+# --- options --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rows", "method", "faces"),
+    [
+        (np.eye(5), "subsets", 32),
+        (cube(4), "lattice", 28),
+        (np.eye(6)[1:4], "lattice", 8),
+        (np.eye(4)[:1], "closed", 1),
+        (np.eye(3), "polygon", 0),
+    ],
+)
+def test_a_report_says_how(rows, method, faces):
+    report = conevol.fraction(rows, full=True)
+    assert isinstance(report, FractionReport)
+    assert (report.method, report.faces, report.standard_error) == (method, faces, 0.0)
+    assert report.rank == len(rows[0]) if method == "polygon" else np.linalg.matrix_rank(rows)
+    assert (report.nodes > 0) == (method in ("subsets", "lattice"))
+    assert (report.value, report.error_bound) == value_and_bound(rows)
+
+
+def test_the_report_of_a_batch_has_its_shape():
+    rows = np.random.default_rng(3).normal(size=(2, 3, 4, 4))
+    rows[0, 1] = [[1, 0, 0, 0], [-1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 0]]
+    report = conevol.fraction(rows, full=True)
+    single = [conevol.fraction(a, full=True) for a in rows.reshape(-1, 4, 4)]
+    for name in FractionReport.__dataclass_fields__:
+        batch = getattr(report, name)
+        assert batch.shape == (2, 3)
+        assert batch.ravel().tolist() == [getattr(r, name) for r in single]
+    assert report.method[0, 1] == "closed"
+
+
+@pytest.mark.parametrize("d", [2, 3, 4, 6])
+def test_exact_methods_agree(d):
+    rows = np.random.default_rng(d).normal(size=(d, d))
+    methods = ["auto", "subsets", "lattice"] + ["polygon"] * (d <= 3)
+    values = [value_and_bound(rows, method=m) for m in methods]
+    for value, bound in values:
+        assert isinstance(value, float)
+        assert abs(value - values[0][0]) <= bound + values[0][1]
+
+
+def test_rtol_brings_in_double_double_or_is_an_error():
+    rows = random_cone(np.random.default_rng(5), 7, 5)
+    report = conevol.fraction(rows, full=True, rtol=1e-15)
+    assert report.method == "lattice, double-double"
+    assert report.error_bound <= 1e-15 * report.value
+    assert isinstance(conevol.fraction(rows, error_bound=True, rtol=1e-3), FractionResult)
+    with pytest.raises(
+        FractionError,
+        match=r"rtol = 1e-17 cannot be met: cone 0 .* with an error bound of .*; conevol",
+    ):
+        conevol.fraction(rows, rtol=1e-17)
+    with pytest.raises(FractionError, match=r"cone 1 \(in C order; 1 of 2\)"):
+        conevol.fraction([np.zeros((3, 3)), RNG.normal(size=(3, 3))], rtol=1e-19)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"method": "exact"}, "method is 'exact', expected one of auto, polygon"),
+        ({"method": "polygon"}, "at most 3 dimensions, not 4"),
+        ({"method": "subsets"}, "as many independent half-spaces"),
+        ({"rtol": 0.0}, "rtol is 0.0"),
+        ({"memory": -1}, "memory is -1"),
+        ({"seconds": math.nan}, "seconds is nan"),
+        ({"samples": 100}, "for method='sample'"),
+        ({"seed": 1}, "for method='sample'"),
+        ({"method": "sample", "rtol": 0.1}, "set by samples"),
+        ({"method": "sample", "seconds": 1}, "set by samples"),
+        ({"method": "sample", "error_bound": True}, "full=True"),
+        ({"method": "sample", "samples": 0}, "samples is 0"),
+        ({"method": "sample", "seed": -1}, "seed is -1"),
+    ],
+)
+def test_options_without_effect_are_refused(options, said):
+    with pytest.raises(FractionError, match=said):
+        conevol.fraction(np.vstack([np.eye(4), [-1, 2, 0, 0]]), **options)

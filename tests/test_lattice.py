@@ -17,7 +17,7 @@ from conevol.refinement import simplex_sets
 def lattice_of(normals):
     how, _, sets = incidence(reduce_normals(normals).signs)
     assert how in ("float", "exact")
-    return kernels.build_lattice(sets[facet_rows(sets)], normals.shape[1], 10**6)
+    return kernels.build_lattice(sets[facet_rows(sets)], normals.shape[1], 1e9, 60.0)
 
 
 def counts(dims):
@@ -92,7 +92,7 @@ def test_face_numbers_of_cubes_and_cross_polytopes(d):
 
 def test_simplices_agree_with_the_subset_lattice():
     for d in (2, 3, 5):
-        status, dims, _, facets, _, _ = kernels.build_lattice(simplex_sets(d), d, 100)
+        status, dims, _, facets, _, _ = kernels.build_lattice(simplex_sets(d), d, 1e6, 1.0)
         subset_dims, _, subset_facets = boolean_lattice(d)
         assert status == kernels.OK
         assert counts(dims) == counts(subset_dims)
@@ -103,11 +103,12 @@ def test_simplices_agree_with_the_subset_lattice():
 def test_an_impossible_incidence_is_refused():
     # Four facets of a three-dimensional cone, one pair sharing no ray.
     sets = np.array([[0b0011], [0b0110], [0b1100], [0b0001]], dtype=np.uint64)
-    assert kernels.build_lattice(sets, 3, 100)[0] == kernels.INCONSISTENT
+    assert kernels.build_lattice(sets, 3, 1e6, 1.0)[0] == kernels.INCONSISTENT
 
 
 def test_a_lattice_over_budget_is_refused():
-    assert kernels.build_lattice(simplex_sets(8), 8, 20)[0] == kernels.TOO_LARGE
+    assert kernels.build_lattice(simplex_sets(8), 8, 2e4, 1.0)[0] == kernels.TOO_LARGE
+    assert kernels.build_lattice(simplex_sets(8), 8, 1e9, 1e-4)[0] == kernels.TOO_SLOW
 
 
 def test_a_cone_of_many_facets():

@@ -24,7 +24,7 @@ def data(normals):
     _, rays, sets = incidence(reduced.signs)
     axes = np.empty((2, reduced.rank))
     assert choose_axes(reduced.hi, general.facet_rows(sets), rays, axes) > 0
-    return general.lattice_data(reduced.hi, reduced.lo, sets, axes[0], 10**5), axes[0], rays
+    return general.lattice_data(reduced.hi, reduced.lo, sets, axes[0], 1e9, 60.0), axes[0], rays
 
 
 def run(dims, pointer, facets, kappa, h, kappa_max, longest, absolute=False):

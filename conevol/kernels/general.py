@@ -12,7 +12,7 @@ from conevol.kernels.geometry import lattice_geometry
 from conevol.kernels.lattice import build_lattice, maximal_sets
 from conevol.kernels.schlafli import NODES, WORK_ROWS, integrate
 
-OK, INCONSISTENT, TOO_LARGE, NO_AXIS, ILL_CONDITIONED = 0, 1, 2, 3, 4
+OK, INCONSISTENT, TOO_LARGE, NO_AXIS, ILL_CONDITIONED, TOO_SLOW = 0, 1, 2, 3, 4, 5
 
 
 @kernel
@@ -30,12 +30,12 @@ def facet_rows(sets):
 
 
 @kernel
-def lattice_fraction(a_hi, a_lo, rays, sets, max_faces, rtol):
+def lattice_fraction(a_hi, a_lo, rays, sets, max_bytes, max_seconds, rtol):
     """Fraction of the pointed cone (a_hi + a_lo) x >= 0 of full dimension d >= 2.
 
     rays (n, d) are its unit extreme rays, rounded; sets (k, words) the rows' exact ray
     sets.  A second axis is tried when the first misses rtol.
-    Returns (status, value, bound, panels, faces, axis).
+    Returns (status, value, bound, panels, faces, entries, axis).
     """
     d = a_hi.shape[1]
     rows = facet_rows(sets)
@@ -45,10 +45,12 @@ def lattice_fraction(a_hi, a_lo, rays, sets, max_faces, rtol):
     axes = np.empty((2, d))
     choices = choose_axes(a_hi, rows, rays, axes)
     if choices == 0:
-        return NO_AXIS, 0.0, 1.0, 0, 0, axes[0]
-    status, dims, pointer, facets, sibling, parent = build_lattice(facet_sets, d, max_faces)
+        return NO_AXIS, 0.0, 1.0, 0, 0, 0, axes[0]
+    status, dims, pointer, facets, sibling, parent = build_lattice(
+        facet_sets, d, max_bytes, max_seconds
+    )
     if status != _lattice.OK:
-        return status, 0.0, 1.0, 0, dims.size, axes[0]
+        return status, 0.0, 1.0, 0, dims.size, facets.size, axes[0]
     kappa, h = np.zeros((2, dims.size)), np.empty((2, facets.size))
     lengths = np.zeros(dims.size)
     faces = (dims, pointer, facets, sibling, parent, rows)
@@ -66,11 +68,11 @@ def lattice_fraction(a_hi, a_lo, rays, sets, max_faces, rtol):
             status, value, bound, panels, best = OK, v, b, n, c
         if bound <= rtol * value:
             break
-    return status, value, bound, panels, dims.size, axes[best]
+    return status, value, bound, panels, dims.size, facets.size, axes[best]
 
 
 @kernel
-def lattice_data(a_hi, a_lo, sets, axis, max_faces):
+def lattice_data(a_hi, a_lo, sets, axis, max_bytes, max_seconds):
     """The lattice and its distances about a given axis, for the double-double sweep.
 
     Returns (status, dims, pointer, facets, kappa (2, faces), h (2, entries), kappa_max,
@@ -81,7 +83,9 @@ def lattice_data(a_hi, a_lo, sets, axis, max_faces):
     facet_sets = np.empty((rows.size, sets.shape[1]), np.uint64)
     for i in range(rows.size):
         facet_sets[i] = sets[rows[i]]
-    status, dims, pointer, facets, sibling, parent = build_lattice(facet_sets, d, max_faces)
+    status, dims, pointer, facets, sibling, parent = build_lattice(
+        facet_sets, d, max_bytes, max_seconds
+    )
     kappa, h = np.zeros((2, dims.size)), np.empty((2, facets.size))
     lengths = np.zeros(dims.size)
     kappa_max, worst = 0.0, 1.0

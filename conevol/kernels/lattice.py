@@ -13,7 +13,13 @@ import numpy as np
 
 from conevol.kernels._jit import inline_kernel, kernel
 
-OK, INCONSISTENT, TOO_LARGE = 0, 1, 2
+OK, INCONSISTENT, TOO_LARGE, TOO_SLOW = 0, 1, 2, 5
+# Bytes, of the lattice while it is built and of the sweep over it, for a face (and each word
+# of its ray set) and for an entry; arrays grow by doubling, so there are up to three copies.
+FACE_BYTES, WORD_BYTES, ENTRY_BYTES = 400, 24, 72
+# Seconds on one core of about 3 GHz: to compare two words of ray sets, and for an entry in the
+# distances and the sweep.
+PAIR_SECONDS, ENTRY_SECONDS = 1.5e-9, 4e-7
 # Columns of the table of faces: its entries, the face and entry it was found at, its dimension.
 FIRST, END, OWNER, ENTRY, DIM = 0, 1, 2, 3, 4
 
@@ -101,9 +107,14 @@ def _candidates(f, facet_sets, faces, meta, entry, candidate):
 
 
 @kernel
-def _descending(facet_sets, d, max_faces):
-    """The lattice from the cone down: (status, faces, edges, meta, entry)."""
+def _descending(facet_sets, d, max_bytes, max_seconds):
+    """The lattice from the cone down: (status, count, edges, faces, meta, entry).
+
+    Bytes and seconds are counted, those of the sweep to come included, and
+    nothing is allocated beyond them.
+    """
     n, words = facet_sets.shape
+    face_bytes, seconds = FACE_BYTES + WORD_BYTES * words, 0.0
     faces = np.zeros((4 * n + 4, words), np.uint64)
     meta = np.zeros((4 * n + 4, 5), np.int64)
     entry = np.zeros((8 * n + 8, 2), np.int64)
@@ -119,9 +130,14 @@ def _descending(facet_sets, d, max_faces):
     while f < count and meta[f, DIM] > 1:
         m = meta[f, DIM]
         size = _candidates(f, facet_sets, faces, meta, entry, candidate)
+        seconds += PAIR_SECONDS * words * size * size
+        if seconds + ENTRY_SECONDS * edges > max_seconds:
+            return TOO_SLOW, count, edges, faces, meta, entry
         found = maximal_sets(candidate, size, keep)
+        if face_bytes * (count + found) + ENTRY_BYTES * (edges + found) > max_bytes:
+            return TOO_LARGE, count, edges, faces, meta, entry
         if found < m or (m == 2 and found != 2):
-            return INCONSISTENT, count, edges, meta, entry
+            return INCONSISTENT, count, edges, faces, meta, entry
         if edges + found > entry.shape[0]:
             entry = _grown(entry, 2 * (edges + found))
         if count + found > faces.shape[0]:
@@ -142,27 +158,38 @@ def _descending(facet_sets, d, max_faces):
                 meta[count, OWNER], meta[count, ENTRY], meta[count, DIM] = f, edges, m - 1
                 count += 1
             elif meta[table[at], DIM] != m - 1:
-                return INCONSISTENT, count, edges, meta, entry
+                return INCONSISTENT, count, edges, faces, meta, entry
             entry[edges, 0], entry[edges, 1] = table[at], i
             edges += 1
         meta[f, END] = edges
-        if count > max_faces:
-            return TOO_LARGE, count, edges, meta, entry
         f += 1
-    return OK, count, edges, meta, entry
+    return OK, count, edges, faces, meta, entry
 
 
 @kernel
-def build_lattice(facet_sets, d, max_faces):
+def face_sets(facet_sets, d, max_bytes, max_seconds):
+    """Status, ray sets (faces, words), dimensions and facets of every face, the cone first.
+
+    The facets of f are facets[first[f]:end[f]].
+    """
+    status, count, edges, faces, meta, entry = _descending(facet_sets, d, max_bytes, max_seconds)
+    first, end = meta[:count, FIRST].copy(), meta[:count, END].copy()
+    return status, faces[:count], meta[:count, DIM].copy(), first, end, entry[:edges, 0].copy()
+
+
+@kernel
+def build_lattice(facet_sets, d, max_bytes, max_seconds):
     """Face lattice of a pointed d-dimensional cone, d >= 2, from its facets' ray sets (n, words).
 
     Returns (status, dims, pointer, facets, sibling, parent), faces ordered by
     dimension and the cone last: facets[pointer[f]:pointer[f + 1]] are the facets of
     f; sibling[e] is the position, among the facets of the face that f was found
     in, of the one that cuts facets[e] out of f; parent[f] is the entry e of
-    `facets` at which f was found.  Rays have no facets.
+    `facets` at which f was found.  Rays have no facets.  TOO_LARGE and TOO_SLOW say
+    that the lattice and the sweep over it would take more bytes or seconds; then
+    the sizes of dims and facets tell how far it got.
     """
-    status, count, edges, meta, entry = _descending(facet_sets, d, max_faces)
+    status, count, edges, _, meta, entry = _descending(facet_sets, d, max_bytes, max_seconds)
     dims, parent = np.zeros(count, np.int8), np.full(count, -1, np.int64)
     pointer = np.zeros(count + 1, np.int64)
     facets, sibling = np.zeros(edges, np.int32), np.zeros(edges, np.int32)

@@ -249,12 +249,13 @@ def _copy_ray(rays, error, tight, source, target):
 
 
 @kernel
-def extreme_rays(a, max_rays):
+def extreme_rays(a, max_rays, max_tests):
     """Rays of {x : a x >= 0}, a (k, d) from `scale_rows`: (status, rays, tight).
 
     rays (n, d) are unit vectors; tight (n, words) are bit sets of rows.  A status
     other than OK: EMPTY (no interior, certain), DOUBTFUL (a sign is not certain),
-    DEFICIENT (rank not certainly d), TOO_MANY (more than max_rays on the way).
+    DEFICIENT (rank not certainly d), TOO_MANY (more than
+    max_rays on the way, or max_tests words of pairs of rays compared).
     """
     k, d = a.shape
     words = (k + 63) >> 6
@@ -270,7 +271,7 @@ def extreme_rays(a, max_rays):
     for i in range(d):
         used[chosen[i]] = True
     s, margin = np.empty(capacity), np.empty(capacity)
-    count = d
+    count, tests = d, 0.0
     for row in range(k):
         if used[row]:
             continue
@@ -279,6 +280,9 @@ def extreme_rays(a, max_rays):
             return EMPTY if positive == 0 else DOUBTFUL, rays[:0], tight[:0]
         if negative == 0:
             continue
+        tests += float(positive) * float(negative) * words
+        if tests > max_tests:
+            return TOO_MANY, rays[:0], tight[:0]
         new = count
         for i in range(count):
             if s[i] < 0.0:

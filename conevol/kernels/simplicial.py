@@ -199,7 +199,9 @@ def work_rows(d):
 
 
 @kernel
-def simplicial_range(normals, dims, pointer, facets, rtol, start, stop, values, bounds, statuses):
+def simplicial_range(
+    normals, dims, pointer, facets, rtol, start, stop, values, bounds, panels, statuses
+):
     """`simplicial_fraction` of cones start..stop of normals (N, d, d), each on its own."""
     d = normals.shape[1]
     work = work_rows(d)
@@ -207,6 +209,6 @@ def simplicial_range(normals, dims, pointer, facets, rtol, start, stop, values, 
     for i in range(start, stop):
         statuses[i] = ILL_CONDITIONED
         if scale_rows(normals[i], a) == d:
-            statuses[i], values[i], bounds[i], _, _ = simplicial_fraction(
+            statuses[i], values[i], bounds[i], panels[i], _ = simplicial_fraction(
                 a, dims, pointer, facets, rtol, work
             )
