@@ -13,18 +13,23 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from conevol.errors import ConevolError, TaskError, WeightsError
+from conevol.errors import ConevolError, WeightsError
 from conevol.network import Ensemble, ReluRNN
 from conevol.parallel import for_ranges
 from conevol.tasks import Task, get_task
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from numpy.typing import NDArray
+
+    from conevol.subtrees import Progress
+    from conevol.tree import PatternTree
 
 __all__ = ["TIE_RULES", "AccuracyResult", "Cells", "EnsembleAccuracy", "accuracy"]
 
 TIE_RULES = ("first", "split", "wrong")
-# Longest sequence whose cells are cut in three dimensions.
+# Longest sequence whose cells are polygons; those of longer ones are cones of any dimension.
 MAX_N = 3
 # Networks a task of the parallel loop.
 _CHUNK = 32
@@ -46,9 +51,10 @@ class Cells:
     fraction, error_bound : ndarray, shape (cells,)
         Share of the inputs, and a bound of the rounding in it.
     rays : list of ndarray, shapes (rays, n)
-        Unit vectors around the cell in cyclic order: its extreme rays, and where
+        For n <= 3 unit vectors around the cell in cyclic order: its extreme rays, and where
         it holds a line also the middles of its faces, so that each two
-        consecutive rays are less than half a turn apart.  Empty for n = 1.
+        consecutive rays are less than half a turn apart; empty for n = 1.  For n > 3 its
+        unit extreme rays in any order; empty where all input weights are 0.
     """
 
     pattern: NDArray[np.bool_]
@@ -122,13 +128,15 @@ def accuracy(
     ties: str = "first",
     table: bool = False,
     threads: int | None = None,
+    max_cells: int = 20_000_000,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
 ) -> Any:
     """Exact accuracy on standard Gaussian inputs, for one network or an ensemble.
 
     Parameters
     ----------
     networks : ReluRNN, Ensemble or sequence of ReluRNN of one shape
-        With n <= 3.
     task : str or Task, optional
         What the label is; by default the networks' own task.
     ties : {"first", "split", "wrong"}
@@ -138,8 +146,15 @@ def accuracy(
     table : bool
         Keep the table of cells (one network only).
     threads : int, optional
-        Threads for an ensemble of more than 32 networks; by default one a core.
+        By default one a core; with n <= 3 for an ensemble of more than 32 networks only.
         The result does not depend on it.
+    max_cells : int
+        With n > 3, give up when one network has more cells than this.
+    executor : concurrent.futures.Executor, optional
+        With n > 3, runs the subtrees of the walk instead of threads of this process.
+        The result does not depend on it.
+    progress : callable, optional
+        With n > 3, called with (subtrees done, subtrees, `conevol.tree.Totals` so far).
 
     Returns
     -------
@@ -150,15 +165,19 @@ def accuracy(
     WeightsError
         If products of the weights overflow, or networks differ in shape.
     TaskError
-        If the task is unknown or has no such n, or n > 3.
+        If the task is unknown or has no such n.
+    CellsError
+        If a network with n > 3 has more than max_cells cells.
     ConevolError
         For an unknown tie rule, or a table of an ensemble.
 
     Notes
     -----
     The sphere is cut depth first by the planes of the neurons, of the label and
-    of equal logits, with exact signs; the fractions of the right cells are
-    summed in the order of the walk.  The bound covers the rounding of the
+    of equal logits; the fractions of the right cells are
+    summed in the order of the walk.  For n <= 3 cells are polygons, cut with exact signs;
+    for longer inputs they are cones that carry their rays, and the time grows with the
+    number of cells, tenfold or more with each input.  The bound covers the rounding of the
     planes' normals and of the areas by adding up worst cases, and is some 1e-12 for
     networks in general, with errors of some 1e-16.  Weights that are small
     multiples of one power of two (integers, say) are computed with exactly, and
@@ -183,10 +202,11 @@ def accuracy(
     if table and not single:
         raise ConevolError("a table of cells is made for one network at a time, got an ensemble")
     if ensemble.n > MAX_N:
-        raise TaskError(
-            f"exact accuracy needs n <= {MAX_N}, got n = {ensemble.n}: "
-            "use conevol.sample_accuracy for longer sequences"
-        )
+        results = [
+            _by_tree(net, task, ties, table, threads, max_cells, executor, progress)
+            for net in ensemble
+        ]
+        return results[0] if single else _stacked(results, ties)
     fan = _fan(get_task(ensemble.task if task is None else task), ensemble.n)
     rule = TIE_RULES.index(ties)
     units = _unit_roundoffs(ensemble)
@@ -225,6 +245,110 @@ def accuracy(
         cells=int(counts[0, 1]),
         table=cells,
     )
+
+
+def _by_tree(
+    network: ReluRNN,
+    task: str | Task | None,
+    ties: str,
+    table: bool,
+    threads: int | None,
+    max_cells: int,
+    executor: Executor | None,
+    progress: Progress | None,
+) -> AccuracyResult:
+    """Exact accuracy of one network with n > 3."""
+    from conevol.subtrees import sum_subtrees
+
+    task = get_task(network.task if task is None else task)
+    if not network.W_hi.any():
+        return _blind(network, task, ties, table)
+    tree = pattern_tree(network, task=task, ties=ties)
+    sums = sum_subtrees(
+        tree, threads=threads, executor=executor, max_cells=max_cells, progress=progress
+    )
+    summing = 2 * _UNIT_ROUNDOFF * sums.fractions * sums.right
+    return AccuracyResult(
+        value=min(sums.right, 1.0),
+        error_bound=min(sums.error + min(sums.unresolved, 1.0) + summing, 1.0),
+        ties=ties,
+        tied=sums.tied,
+        unresolved=min(sums.unresolved, 1.0),
+        patterns=sums.patterns,
+        cells=sums.cells,
+        table=_as_cells(tree.cells(limit=max_cells), network.n) if table else None,
+    )
+
+
+def _as_cells(table: Any, n: int) -> Cells:
+    """The table of a kernel as arrays of Python."""
+    return Cells(
+        pattern=table.pattern.reshape(len(table.label), n, -1),
+        label=table.label,
+        prediction=table.prediction,
+        ties=table.ties,
+        fraction=table.fraction,
+        error_bound=table.error,
+        rays=[r[:, :n] for r in np.split(table.rays, table.first_ray[1:-1])],
+    )
+
+
+def _blind(network: ReluRNN, task: Task, ties: str, table: bool) -> AccuracyResult:
+    """Exact accuracy where no input weight is there: all logits are 0, one pattern, one tie."""
+    from conevol.engine import fractions
+
+    task.check_length(network.n)
+    regions = task.regions(network.n)
+    values, bounds = fractions(np.array([region.normals for region in regions]))
+    labels = np.array([region.label for region in regions], dtype=np.int64)
+    credit = {"first": labels == 0, "split": np.full(len(labels), 1.0 / network.n)}.get(ties)
+    credit = np.zeros(len(labels)) if credit is None else credit.astype(float)
+    cells = Cells(
+        pattern=np.zeros((len(labels), network.n, network.hidden), dtype=np.bool_),
+        label=labels,
+        prediction=np.zeros(len(labels), dtype=np.int64),
+        ties=np.full(len(labels), network.n, dtype=np.int64),
+        fraction=values,
+        error_bound=bounds,
+        rays=[np.empty((0, network.n)) for _ in labels],
+    )
+    return AccuracyResult(
+        value=float(credit @ values),
+        error_bound=float(credit @ bounds + len(labels) * _UNIT_ROUNDOFF),
+        ties=ties,
+        tied=1.0,
+        unresolved=0.0,
+        patterns=1,
+        cells=len(labels),
+        table=cells if table else None,
+    )
+
+
+def pattern_tree(
+    network: ReluRNN, *, task: str | Task | None = None, ties: str = "first"
+) -> PatternTree:
+    """The tree of a network's patterns, for walks of one's own (see `conevol.tree`).
+
+    Raises
+    ------
+    TaskError
+        If the task is unknown or has no such n.
+    """
+    from conevol.tree import PatternTree, task_rows
+
+    rows, labels = task_rows(get_task(network.task if task is None else task), network.n)
+    unit = float(_unit_roundoffs(Ensemble.of([network]))[0])
+    return PatternTree(
+        network.W_hi, network.W_hh, network.W_oh, rows, labels, unit, TIE_RULES.index(ties)
+    )
+
+
+def _stacked(results: list[AccuracyResult], ties: str) -> EnsembleAccuracy:
+    reals = ("value", "error_bound", "tied", "unresolved")
+    arrays: dict[str, Any] = {f: np.array([getattr(r, f) for r in results]) for f in reals}
+    for f in ("patterns", "cells"):
+        arrays[f] = np.array([getattr(r, f) for r in results], dtype=np.int64)
+    return EnsembleAccuracy(ties=ties, **arrays)
 
 
 def _fan(task: Task, n: int) -> Any:
@@ -303,12 +427,4 @@ def _table(ensemble: Ensemble, fan: Any, units: NDArray[np.float64], rule: int) 
         )  # fmt: skip
         if mode == kernels.COUNT:
             table = kernels.new_table(counts[0, 1], counts[0, 2], n * hidden)
-    return Cells(
-        pattern=table.pattern.reshape(-1, n, hidden),
-        label=table.label,
-        prediction=table.prediction,
-        ties=table.ties,
-        fraction=table.fraction,
-        error_bound=table.error,
-        rays=[r[:, :n] for r in np.split(table.rays, table.first_ray[1:-1])],
-    )
+    return _as_cells(table, n)

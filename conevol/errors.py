@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "CellsError",
     "ConevolError",
     "FileFormatError",
     "FractionError",
@@ -26,6 +27,10 @@ class FractionError(ConevolError):
 
 class WeightsError(ConevolError):
     """Weights of a network have a wrong shape, a missing part or a value that is not finite."""
+
+
+class CellsError(ConevolError):
+    """A network has more cells than an exact computation was allowed to visit."""
 
 
 class TaskError(ConevolError):

@@ -524,7 +524,6 @@ WRONG_TASKS = [
     (lambda: accuracy(net(), task="sort"), "unknown task 'sort', expected one of argmax, argm"),
     (lambda: accuracy(net(n=2), task="argmedian"), "'argmedian' needs odd n >= 1, got n = 2"),
     (lambda: accuracy(net(n=1)), "'second_argmax' needs n >= 2, got n = 1"),
-    (lambda: accuracy(net(n=4)), r"needs n <= 3, got n = 4: use conevol\.sample_accuracy"),
     (
         lambda: accuracy(net(), task=ranking_task("bad", lambda order: 3)),
         r"'bad' gives order .* the label 3, expected 0 \.\. 2",

@@ -37,7 +37,7 @@ LAYERS = [
         "report",
         "separation",
     },
-    {"cells", "network", "tasks", "zoo", "files"},
+    {"cells", "subtrees", "tree", "network", "tasks", "zoo", "files"},
     {"estimators"},
     {"cli", "plot", "training", "__main__"},
 ]

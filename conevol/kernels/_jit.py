@@ -12,7 +12,15 @@ from __future__ import annotations
 from numba import njit, types
 from numba.extending import intrinsic
 
-__all__ = ["cold_kernel", "fma", "inline_kernel", "kernel", "never_inline"]
+__all__ = [
+    "cold_kernel",
+    "fma",
+    "inline_kernel",
+    "kernel",
+    "lowest_bit",
+    "never_inline",
+    "popcount",
+]
 
 _OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy"}
 
@@ -37,6 +45,26 @@ def fma(typingctx, a, b, c):
 
     float64 = types.float64
     return float64(float64, float64, float64), generate
+
+
+@intrinsic
+def popcount(typingctx, x):
+    """Number of bits that are set."""
+
+    def generate(context, builder, signature, args):
+        return builder.ctpop(args[0])
+
+    return types.int64(types.uint64), generate
+
+
+@intrinsic
+def lowest_bit(typingctx, x):
+    """Position of the lowest bit that is set; 64 if there is none."""
+
+    def generate(context, builder, signature, args):
+        return builder.cttz(args[0], context.get_constant(types.boolean, False))
+
+    return types.int64(types.uint64), generate
 
 
 @intrinsic

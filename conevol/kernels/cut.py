@@ -1,0 +1,533 @@
+"""Cones with their rays and tight rows, cut by one plane at a time.
+
+A cone is a slot of `Cones`: unit rays, for each a bound of its error and the bit set of the
+rows that are tight on it, and the list of its rows (at most MAX_ROWS, one bit each; a row
+that is no facet any more gives its bit back).  Two rays span a two-dimensional face when
+no third ray is tight on all rows that both are tight on, which holds however many planes
+meet in a ray (K. Fukuda and A. Prodon 1996); a cut looks at those pairs only.
+
+Rows are shared by all cones: a[row] is a normal, norm[row] its length, turn[row] the
+angle by which rounding may have turned it.  A cone holds row r as 2 r, and as 2 r + 1
+where it lies on the negative side.
+
+Rounding.  A ray is meant to be the line where its tight planes meet.  The bound of its
+error is that of a linear system, the inverse of the triangular factor of d - 1
+tight normals times their values at the computed ray.  It does not depend on how the ray was
+made, so nothing accumulates from cut to cut.  A ray closer to a plane than its error and the
+plane's allow to tell counts as lying on it: planes that meet in one ray for a reason
+leave no slivers.  What this and a turned plane may put on the wrong side is bounded by `doubt`.
+
+A new coordinate makes the cone C the cylinder C x R, which holds a line.  It is never
+stored: the first plane that is not parallel to the line splits it into two pointed cones, and
+`lift` makes these from C.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import namedtuple
+
+import numpy as np
+
+from conevol.kernels._jit import cold_kernel, inline_kernel, kernel, lowest_bit, popcount
+from conevol.kernels.general import OK as FRACTION_OK
+from conevol.kernels.general import lattice_fraction
+
+INSIDE, OUTSIDE, CROSSES = 0, 1, 2
+OK, RAYS_FULL, ROWS_FULL = 0, 1, 2
+MAX_ROWS = 64
+U = 2.0**-53
+FULL = np.uint64(0xFFFFFFFFFFFFFFFF)
+ONE, NONE = np.uint64(1), np.uint64(0)
+MAX_FACES = 2_000_000
+# Relative bound to which a leaf's fraction is worth a second axis.
+RTOL = 1e-11
+# A cap with a larger cosine than this is not looked for, nor for longer than so many steps.
+WIDE, AXIS_STEPS = 0.3, 60
+
+#   ray (slots, rays, n), error (slots, rays), tight (slots, rays): the rays of a cone
+#   row (slots, 64), used (slots,): its rows, and the bits that are taken
+#   size (slots, 2): numbers of rays and of dimensions
+#   slack (slots,): largest angle within which a ray was taken to lie on a plane
+#   a (rows, n), norm, turn (rows,): the normals
+#   side, value (rays,): where the rays lie to a plane, from `locate`
+#   q, l (n, n), rest (64,), pick, bad (n,): scratch of `ray_error`
+Cones = namedtuple(
+    "Cones", "ray error tight row used size slack a norm turn side value q l rest pick bad"
+)
+
+
+@kernel
+def new_cones(n, slots, rays, rows):
+    """Room for a number of cones; slot 0 is the cone {0} in no dimensions."""
+    return Cones(
+        np.zeros((slots, rays, n)),
+        np.zeros((slots, rays)),
+        np.zeros((slots, rays), np.uint64),
+        np.zeros((slots, MAX_ROWS), np.int64),
+        np.zeros(slots, np.uint64),
+        np.zeros((slots, 2), np.int64),
+        np.zeros(slots),
+        np.zeros((rows, n)),
+        np.zeros(rows),
+        np.zeros(rows),
+        np.zeros(rays, np.int64),
+        np.zeros(rays),
+        np.zeros((n, n)),
+        np.zeros((n, n)),
+        np.zeros(MAX_ROWS),
+        np.zeros(n, np.int64),
+        np.zeros(n),
+    )
+
+
+@inline_kernel
+def put_row(c, row, d, error):
+    """Finish the normal in a[row], known to `error` in each of d entries; its largest entry.
+
+    It is scaled by a power of two where its length could over- or underflow.
+    """
+    largest = 0.0
+    finite = True
+    for l in range(d):
+        largest = max(largest, abs(c.a[row, l]))
+        finite = finite and abs(c.a[row, l]) < math.inf
+    if not finite:
+        return math.inf
+    c.norm[row] = c.turn[row] = 0.0
+    if largest == 0.0:
+        return 0.0
+    if not 2.0**-100 <= largest <= 2.0**100:
+        shift = -math.frexp(largest)[1]
+        half = shift // 2
+        for l in range(d):
+            c.a[row, l] = math.ldexp(math.ldexp(c.a[row, l], half), shift - half)
+    s = 0.0
+    for l in range(d):
+        s += c.a[row, l] * c.a[row, l]
+    c.norm[row] = math.sqrt(s)
+    c.turn[row] = min(1.0, 1.001 * math.sqrt(d) * (error / largest))
+    return largest
+
+
+@inline_kernel
+def _choose_rows(c, p, i, d):
+    """Write d - 1 tight rows of ray i to pick, well conditioned ones if there are more.
+
+    Rows are chosen greedily by their residual.  False if there are fewer.
+    """
+    tight = c.tight[p, i]
+    k = popcount(tight)
+    if k < d - 1:
+        return False
+    if k == d - 1:
+        for m in range(d - 1):
+            c.pick[m] = c.row[p, lowest_bit(tight)] >> 1
+            tight &= tight - ONE
+        return True
+    left = tight
+    while left:
+        b = lowest_bit(left)
+        left &= left - ONE
+        c.rest[b] = 1.0
+    for m in range(d - 1):
+        best, most = -1, -1.0
+        left = tight
+        while left:
+            b = lowest_bit(left)
+            left &= left - ONE
+            if c.rest[b] > most:
+                best, most = b, c.rest[b]
+        row = c.row[p, best] >> 1
+        c.pick[m] = row
+        tight &= ~(ONE << np.uint64(best))
+        if m == d - 2:
+            break
+        _orthogonalise(c, m, row, d)
+        left = tight
+        while left:
+            b = lowest_bit(left)
+            left &= left - ONE
+            s = 0.0
+            for l in range(d):
+                s += c.q[m, l] * c.a[c.row[p, b] >> 1, l]
+            s /= c.norm[c.row[p, b] >> 1]
+            c.rest[b] -= s * s
+    return True
+
+
+@inline_kernel
+def _orthogonalise(c, m, row, d):
+    """Row m of the factors: unit normal = sum over t <= m of l[m, t] q[t].  False if singular."""
+    scale = 1.0 / c.norm[row]
+    for l in range(d):
+        c.q[m, l] = c.a[row, l] * scale
+    for t in range(m):
+        s = 0.0
+        for l in range(d):
+            s += c.q[t, l] * c.q[m, l]
+        c.l[m, t] = s
+        for l in range(d):
+            c.q[m, l] -= s * c.q[t, l]
+    s = 0.0
+    for l in range(d):
+        s += c.q[m, l] * c.q[m, l]
+    s = math.sqrt(s)
+    c.l[m, m] = s
+    if not s > 1e-14:
+        return False
+    scale = 1.0 / s
+    for l in range(d):
+        c.q[m, l] *= scale
+    return True
+
+
+@cold_kernel
+def ray_error(c, p, i):
+    """Bound of the angle between the unit ray i and the line where its tight planes meet.
+
+    A x = 0 with A = L Q, x = v + e:  |Q e| <= |L^-1| |A v|, the absolute values entry by
+    entry.  1 when it cannot be told.
+    """
+    d = c.size[p, 1]
+    if not _choose_rows(c, p, i, d):
+        return 1.0
+    total = 0.0
+    for m in range(d - 1):
+        row = c.pick[m]
+        if not _orthogonalise(c, m, row, d):
+            return 1.0
+        s = 0.0
+        for l in range(d):
+            s += c.a[row, l] * c.ray[p, i, l]
+        # The rounding of the value and of the factors, which are good to a few u a row.
+        s = abs(s) / c.norm[row] + (d + 4) * U + c.turn[row]
+        for t in range(m):
+            s += abs(c.l[m, t]) * c.bad[t]
+        c.bad[m] = s / c.l[m, m]
+        total += c.bad[m] * c.bad[m]
+    total = math.sqrt(total) + d * U
+    return min(1.0, 1.1 * total) if total < 0.05 else 1.0
+
+
+@inline_kernel
+def locate(c, p, row):
+    """Where the cone in slot p lies to a row's plane, and the largest angle of a ray on it.
+
+    Returns INSIDE, OUTSIDE or CROSSES; touching is not crossing.  Fills side and value.
+    """
+    n, d = c.size[p, 0], c.size[p, 1]
+    positive = negative = 0
+    near = 0.0
+    scale = c.norm[row]
+    base = c.turn[row] + (d + 3) * U
+    for i in range(n):
+        s = 0.0
+        for l in range(d):
+            s += c.a[row, l] * c.ray[p, i, l]
+        c.value[i] = s
+        angle = c.error[p, i] + base
+        if s > scale * angle:
+            c.side[i] = 1
+            positive += 1
+        elif s < -scale * angle:
+            c.side[i] = -1
+            negative += 1
+        else:
+            c.side[i] = 0
+            near = max(near, angle)
+    place = INSIDE
+    if negative:
+        place = CROSSES if positive else OUTSIDE
+    return place, near
+
+
+@inline_kernel
+def _farthest(c, p, d):
+    """The ray with the smallest product with the axis in c.bad, and that product."""
+    far, least = 0, math.inf
+    for i in range(c.size[p, 0]):
+        s = 0.0
+        for l in range(d):
+            s += c.bad[l] * c.ray[p, i, l]
+        if s < least:
+            far, least = i, s
+    return far, least
+
+
+@cold_kernel
+def opening(c, p):
+    """Cosine of the radius of a cap that holds the cone; 0 if none smaller than half is found.
+
+    Its axis is the mean of the rays, and while the cap is wide is moved towards the ray
+    farthest away, to the point of the segment nearest to 0 (E. G. Gilbert 1966).
+    """
+    n, d = c.size[p, 0], c.size[p, 1]
+    if n == 0:
+        return 0.0
+    for l in range(d):
+        s = 0.0
+        for i in range(n):
+            s += c.ray[p, i, l]
+        c.bad[l] = s / n
+    best = 0.0
+    for _ in range(AXIS_STEPS):
+        norm = 0.0
+        for l in range(d):
+            norm += c.bad[l] * c.bad[l]
+        far, least = _farthest(c, p, d)
+        if least > best * math.sqrt(norm):
+            best = min(1.0, least / math.sqrt(norm))
+        if best > WIDE or not norm > 0.0:
+            break
+        # |(1 - s) x + s v|^2 with |v| = 1 is least at this s.
+        s = min(1.0, (norm - least) / (norm - 2.0 * least + 1.0))
+        for l in range(d):
+            c.bad[l] += s * (c.ray[p, far, l] - c.bad[l])
+    return best
+
+
+@inline_kernel
+def slab(width, cosine, d):
+    """Bound of the fraction of |a . x| <= width |x| in a cap of that cosine, |a| = 1.
+
+    Of the sphere the slab takes less than width * 2 Gamma(d/2) / (sqrt(pi) Gamma((d-1)/2))
+    <= width sqrt(2 d / pi), and of every slice of it the cap at most
+    sin(radius)^(d-2) / 2 if the radius is at most pi / 2.
+    """
+    share = 1.0
+    if cosine > 0.0:
+        share = 0.5 * max(0.0, 1.0 - cosine * cosine) ** (0.5 * (d - 2))
+    return min(1.0, width * math.sqrt(2.0 * d / math.pi) * share)
+
+
+@inline_kernel
+def doubt(c, p, turn, near):
+    """Bound of the fraction of cone p that rounding may put on the wrong side of a plane.
+
+    The plane is turned by `turn` at most, and rays within the angle `near` of it were put on
+    it.  A point of the cone is a sum of rays with weights of at most 1 / cosine.
+    """
+    if turn + near == 0.0:
+        return 0.0
+    cosine = opening(c, p)
+    width = turn
+    if near > 0.0:
+        width += near / cosine if cosine > near else 1.0
+    return slab(min(1.0, width), cosine, c.size[p, 1])
+
+
+@inline_kernel
+def cap(c, p):
+    """Bound of the fraction of a cone: that of a cap, sin(radius)^(d-1) / 2."""
+    cosine = opening(c, p)
+    if cosine <= 0.0:
+        return 1.0
+    return 0.5 * (1.0 - cosine * cosine) ** (0.5 * (c.size[p, 1] - 1))
+
+
+@inline_kernel
+def _copy_ray(c, p, i, q, m, bits):
+    """Ray m of cone q = ray i of cone p, tight on more rows."""
+    for l in range(c.size[p, 1]):
+        c.ray[q, m, l] = c.ray[p, i, l]
+    c.error[q, m] = c.error[p, i]
+    c.tight[q, m] = c.tight[p, i] | bits
+
+
+@inline_kernel
+def _begin(c, p, q, row, sign, d):
+    """Cone q takes the rows of cone p and the row cut; the bit of that one, 0 if none is free."""
+    if c.used[p] == FULL:
+        return NONE
+    free = lowest_bit(~c.used[p])
+    left = c.used[p]
+    while left:
+        b = lowest_bit(left)
+        left &= left - ONE
+        c.row[q, b] = c.row[p, b]
+    c.row[q, free] = 2 * row + (1 if sign < 0 else 0)
+    bit = ONE << np.uint64(free)
+    c.used[q] = c.used[p] | bit
+    c.size[q, 0], c.size[q, 1] = 0, d
+    return bit
+
+
+@inline_kernel
+def _finish(c, q, m, slack):
+    """Set the number of rays and give back the bits of rows that are tight on too few of them."""
+    c.size[q, 0], c.slack[q] = m, slack
+    d = c.size[q, 1]
+    left, gone = c.used[q], NONE
+    while left:
+        bit = left & (~left + ONE)
+        left &= left - ONE
+        n = 0
+        for i in range(m):
+            if c.tight[q, i] & bit:
+                n += 1
+        if n < d - 1:
+            gone |= bit
+    if gone:
+        c.used[q] &= ~gone
+        for i in range(m):
+            c.tight[q, i] &= ~gone
+
+
+@inline_kernel
+def _adjacent(c, p, i, j, shared):
+    """Whether no third ray is tight on all the shared rows."""
+    for k in range(c.size[p, 0]):
+        if c.tight[p, k] & shared == shared and k != i and k != j:
+            return False
+    return True
+
+
+@inline_kernel
+def _join(c, p, i, j, q, m, tight):
+    """Ray m of cone q: where the plane cuts the face of rays i and j, on different sides of it."""
+    d = c.size[p, 1]
+    x, y = abs(c.value[i]), abs(c.value[j])
+    s = 0.0
+    for l in range(d):
+        c.ray[q, m, l] = x * c.ray[p, j, l] + y * c.ray[p, i, l]
+        s += c.ray[q, m, l] * c.ray[q, m, l]
+    scale = 1.0 / math.sqrt(s)
+    for l in range(d):
+        c.ray[q, m, l] *= scale
+    c.tight[q, m] = tight
+
+
+@cold_kernel
+def clip(c, p, q, r, row, sign, near):
+    """Cone q = the part of cone p on one side of a plane that crosses it, after `locate`.
+
+    With r >= 0, cone r is the other part.  Returns a status.
+    """
+    n, d = c.size[p, 0], c.size[p, 1]
+    capacity = c.ray.shape[1]
+    bit = _begin(c, p, q, row, sign, d)
+    if bit == NONE:
+        return ROWS_FULL
+    if r >= 0:
+        _begin(c, p, r, row, -sign, d)
+    m = m_rest = 0
+    for i in range(n):
+        s = c.side[i] * sign
+        if s >= 0:
+            _copy_ray(c, p, i, q, m, bit if s == 0 else NONE)
+            m += 1
+        if s <= 0 and r >= 0:
+            _copy_ray(c, p, i, r, m_rest, bit if s == 0 else NONE)
+            m_rest += 1
+    for i in range(n):
+        if c.side[i] <= 0:
+            continue
+        for j in range(n):
+            if c.side[j] >= 0:
+                continue
+            shared = c.tight[p, i] & c.tight[p, j]
+            if popcount(shared) < d - 2 or not _adjacent(c, p, i, j, shared):
+                continue
+            if m == capacity or m_rest == capacity:
+                return RAYS_FULL
+            _join(c, p, i, j, q, m, shared | bit)
+            c.error[q, m] = ray_error(c, q, m)
+            if r >= 0:
+                _copy_ray(c, q, m, r, m_rest, NONE)
+                m_rest += 1
+            m += 1
+    _finish(c, q, m, max(c.slack[p], near))
+    if r >= 0:
+        _finish(c, r, m_rest, max(c.slack[p], near))
+    return OK
+
+
+@cold_kernel
+def lift(c, p, q, row, sign):
+    """Cone q = the part of p x R on one side of a plane that is not parallel to the line.
+
+    Its rays are those of p moved along the line into the plane, and one end of the line.
+    """
+    t = c.size[p, 1]
+    n = c.size[p, 0]
+    bit = _begin(c, p, q, row, sign, t + 1)
+    if bit == NONE:
+        return ROWS_FULL
+    if n + 1 > c.ray.shape[1]:
+        return RAYS_FULL
+    w = c.a[row, t]
+    for i in range(n):
+        g = 0.0
+        for l in range(t):
+            g += c.a[row, l] * c.ray[p, i, l]
+        s = math.hypot(g, w)
+        for l in range(t):
+            c.ray[q, i, l] = abs(w) * c.ray[p, i, l] / s
+        c.ray[q, i, t] = -g / s if w > 0.0 else g / s
+        c.tight[q, i] = c.tight[p, i] | bit
+        c.error[q, i] = ray_error(c, q, i)
+    for l in range(t):
+        c.ray[q, n, l] = 0.0
+    c.ray[q, n, t] = sign if w > 0.0 else -sign
+    c.tight[q, n] = c.used[p]
+    c.error[q, n] = 0.0
+    c.size[q, 0], c.slack[q] = n + 1, c.slack[p]
+    return OK
+
+
+@inline_kernel
+def copy_normals(c, p, out, at):
+    """Write the inward normals of a cone's rows to out[at]; their number."""
+    left, k = c.used[p], 0
+    while left:
+        code = c.row[p, lowest_bit(left)]
+        left &= left - ONE
+        for l in range(c.size[p, 1]):
+            out[at, k, l] = -c.a[code >> 1, l] if code & 1 else c.a[code >> 1, l]
+        k += 1
+    return k
+
+
+@kernel
+def normals_of(c, p):
+    """The inward normals of a cone's rows, in the order of their bits."""
+    normals = np.zeros((1, popcount(c.used[p]), c.size[p, 1]))
+    copy_normals(c, p, normals, 0)
+    return normals[0]
+
+
+@kernel
+def ray_sets(c, p):
+    """Ray sets (rows, words) of a cone's rows, in the order of `normals_of`."""
+    n, k = c.size[p, 0], popcount(c.used[p])
+    sets = np.zeros((k, (n + 63) >> 6), np.uint64)
+    left = c.used[p]
+    for m in range(k):
+        bit = left & (~left + ONE)
+        left &= left - ONE
+        for i in range(n):
+            if c.tight[p, i] & bit:
+                sets[m, i >> 6] |= ONE << np.uint64(i & 63)
+    return sets
+
+
+@kernel
+def cone_fraction(c, p):
+    """Fraction of the cone in slot p, a bound of its error, and whether it is sound.
+
+    Where it is not, `conevol.engine` must do it from the normals.
+    """
+    n, d = c.size[p, 0], c.size[p, 1]
+    if d < 2:
+        return (0.5 if d else 1.0), 0.0, True
+    normals = normals_of(c, p)
+    rays = c.ray[p, :n, :d].copy()
+    status, value, bound, _, _, _ = lattice_fraction(
+        normals, np.zeros(normals.shape), rays, ray_sets(c, p), MAX_FACES, RTOL
+    )
+    sound = status == FRACTION_OK and bound <= max(1e-8 * value, 1e-15)
+    if c.slack[p] > 0.0:
+        # Rays that count as lying on a plane do so only within the slack.
+        bound += normals.shape[0] * doubt(c, p, 0.0, c.slack[p])
+    return value, bound, sound

@@ -1,0 +1,457 @@
+"""The walk over the cells of a network on sequences of any length, depth first.
+
+The tree of the patterns: a node of depth m fixes which of the first m neurons
+(step by step) are on, and holds the cone of the inputs on which that is so, in the
+dimensions of the inputs read so far.  At a leaf, a whole pattern, all logits are linear;
+its cone is cut by the order planes of the task's regions, and the pieces by the planes
+where two logits are equal.  A subtree is walked from its prefix alone, so the walk can be
+shared out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import namedtuple
+
+import numpy as np
+
+from conevol.kernels._jit import cold_kernel, inline_kernel, kernel
+from conevol.kernels.cut import (
+    CROSSES,
+    INSIDE,
+    MAX_ROWS,
+    OUTSIDE,
+    cap,
+    clip,
+    cone_fraction,
+    copy_normals,
+    doubt,
+    lift,
+    locate,
+    new_cones,
+    put_row,
+    slab,
+)
+
+# Statuses; the first three are those of a cut.
+OK, RAYS_FULL, ROWS_FULL, OVERFLOW, NO_PREFIX, LIMIT, LEFT_FULL = 0, 1, 2, 3, 4, 5, 6
+# What a walk does: sum what is right or tied; sum all cells and count their rays; write the
+# table of cells; list the prefixes of one depth; go to one prefix; go down by chance.
+SUM, ALL, WRITE, LIST, REPLAY, PROBE = 0, 1, 2, 3, 4, 5
+TIES_FIRST, TIES_SPLIT, TIES_WRONG = 0, 1, 2
+# Sums of a walk, and its counts.
+RIGHT, ERROR, TIED, UNRESOLVED, TOTAL = 0, 1, 2, 3, 4
+PATTERNS, CELLS, RAYS, LEFT, FRACTIONS, CROSSINGS = 0, 1, 2, 3, 4, 5
+REALS, COUNTS = 5, 6
+_ZERO, _UNKNOWN = 4, -1
+
+# One network.  region_rows (regions, width) of 2 pair + (1 if negative), region_label;
+# unit is the unit roundoff of its maps, 0 where they are exact.
+Net = namedtuple("Net", "w_hi w_hh w_oh region_rows region_label unit rule")
+#   z, h (n, hidden, n), ez, eh, size (n, hidden): maps of the states, bounds of their entries,
+#   and largest entries; path (T + 1, 4): slot, active, pending, slot of the pending side;
+#   where (2 pairs,): where a pattern's cone lies to the order and logit planes;
+#   unclear (1,): how many of these differences of logits are within their rounding
+Maps = namedtuple("Maps", "z ez h eh size path where unclear")
+_SLOT, _ACTIVE, _PENDING, _SLOT_OFF = 0, 1, 2, 3
+# Cells whose fraction is left to the engine: normals (cells, 64, n), info (cells, 3):
+# number of rows, ties, place in the table; share (cells, 2): credit and largest fraction
+Left = namedtuple("Left", "normals info share")
+# Cells (one row each but rays), or prefixes (pattern only).
+Table = namedtuple("Table", "pattern label prediction ties fraction error first_ray rays")
+
+
+@kernel
+def new_maps(n, hidden):
+    """Workspace of a walk beside its cones."""
+    return Maps(
+        np.zeros((n, hidden, n)),
+        np.zeros((n, hidden)),
+        np.zeros((n, hidden, n)),
+        np.zeros((n, hidden)),
+        np.zeros((n, hidden)),
+        np.zeros((n * hidden + 1, 4), np.int64),
+        np.zeros(n * (n - 1), np.int64),
+        np.zeros(1, np.int64),
+    )
+
+
+@kernel
+def new_space(n, hidden, rays):
+    """Cones for a walk, with room for so many rays each; the order planes are filled in."""
+    pairs = n * (n - 1) // 2
+    c = new_cones(n, 2 * n * hidden + 5, rays, 2 * pairs + n * hidden)
+    row = 0
+    for i in range(n):
+        for j in range(i + 1, n):
+            c.a[row, i], c.a[row, j] = 1.0, -1.0
+            put_row(c, row, n, 0.0)
+            row += 1
+    return c
+
+
+def new_table(cells, rays, total, n):
+    """Empty table of a known size (plain Python)."""
+    return Table(
+        np.empty((cells, total), np.bool_),
+        np.empty(cells, np.int64),
+        np.empty(cells, np.int64),
+        np.empty(cells, np.int64),
+        np.empty(cells),
+        np.empty(cells),
+        np.zeros(cells + 1, np.int64),
+        np.empty((rays, n)),
+    )
+
+
+def new_left(cells, n):
+    """Room for cells that are left to the engine (plain Python)."""
+    return Left(
+        np.zeros((cells, MAX_ROWS, n)), np.zeros((cells, 3), np.int64), np.zeros((cells, 2))
+    )
+
+
+@inline_kernel
+def _pre_activations(net, ws, t):
+    """Maps z[t] of all neurons from h[t - 1] (of active neurons), with error bounds."""
+    hidden, n = net.w_hi.shape[0], net.w_oh.shape[0]
+    gamma = (hidden + 2) * net.unit
+    for j in range(hidden):
+        for l in range(n):
+            ws.z[t, j, l] = 0.0
+        error = 0.0
+        if t > 0:
+            for k in range(hidden):
+                if ws.size[t - 1, k] > 0.0 or ws.eh[t - 1, k] > 0.0:
+                    w = net.w_hh[j, k]
+                    for l in range(t):
+                        ws.z[t, j, l] += w * ws.h[t - 1, k, l]
+                    error += abs(w) * (ws.eh[t - 1, k] + gamma * ws.size[t - 1, k])
+        # The newest input enters exactly; it is the only one in its column.
+        ws.z[t, j, t] = net.w_hi[j]
+        ws.ez[t, j] = error
+
+
+@inline_kernel
+def _set_active(ws, t, j, active, lost):
+    """The neuron's output: its pre-activation, or zero up to `lost`."""
+    size = 0.0
+    for l in range(t + 1):
+        x = ws.z[t, j, l] if active else 0.0
+        ws.h[t, j, l] = x
+        size = max(size, abs(x))
+    ws.size[t, j] = size
+    ws.eh[t, j] = ws.ez[t, j] if active else lost
+
+
+@inline_kernel
+def _credit(label, leader, ties, rule):
+    """Share of a tied cell that counts as right when the label is among the tied."""
+    if ties == 1:
+        return 1.0
+    if rule == TIES_FIRST:
+        return 1.0 if leader == label else 0.0
+    return 1.0 / ties if rule == TIES_SPLIT else 0.0
+
+
+@inline_kernel
+def _pair(i, j, n):
+    """Index of the pair i < j among the pairs (0, 1), (0, 2), .., (1, 2), .."""
+    return i * (2 * n - i - 1) // 2 + j - i - 1
+
+
+@inline_kernel
+def _side(c, p, row, sign, slot, spare, reals):
+    """The part of cone p on one side of a row, in p or one of two slots; (status, slot, -1 if empty)."""
+    place, near = locate(c, p, row)
+    reals[ERROR] += doubt(c, p, c.turn[row] if place == CROSSES else 0.0, near)
+    if place != CROSSES:
+        return OK, (p if (place == INSIDE) == (sign > 0) else -1)
+    q = slot if p != slot else spare
+    return clip(c, p, q, -1, row, sign, near), q
+
+
+@cold_kernel
+def _logit_place(net, c, ws, p, i, j, reals):
+    """Where the cone of a pattern lies to the plane of logits i < j; _ZERO if they tie.
+
+    Computed when first asked for.  A difference that is not zero but within its
+    rounding counts as a tie, and is counted in ws.unclear.
+    """
+    n, hidden = net.w_oh.shape
+    pair = n * (n - 1) // 2 + _pair(i, j, n)
+    if ws.where[pair] != _UNKNOWN:
+        return ws.where[pair]
+    gamma = (hidden + 3) * net.unit
+    for l in range(n):
+        c.a[pair, l] = 0.0
+    error = 0.0
+    for k in range(hidden):
+        if ws.size[n - 1, k] > 0.0 or ws.eh[n - 1, k] > 0.0:
+            w = net.w_oh[i, k] - net.w_oh[j, k]
+            for l in range(n):
+                c.a[pair, l] += w * ws.h[n - 1, k, l]
+            error += abs(w) * (ws.eh[n - 1, k] + gamma * ws.size[n - 1, k])
+    size = put_row(c, pair, n, error)
+    if not size < math.inf:
+        # `walk` reports it.
+        reals[ERROR] = math.inf
+    if size <= error or not 0.0 < size < math.inf:
+        place = _ZERO
+        if error > 0.0:
+            ws.unclear[0] += 1
+    else:
+        place, near = locate(c, p, pair)
+        reals[ERROR] += doubt(c, p, c.turn[pair] if place == CROSSES else 0.0, near)
+    ws.where[pair] = place
+    return place
+
+
+@inline_kernel
+def _open_leaf(c, ws, p, reals):
+    """Begin a pattern: locate its cone to the order planes."""
+    pairs = ws.where.size // 2
+    ws.unclear[0] = 0
+    for pair in range(pairs):
+        ws.where[pairs + pair] = _UNKNOWN
+        ws.where[pair], near = locate(c, p, pair)
+        reals[ERROR] += doubt(c, p, 0.0, near)
+
+
+@cold_kernel
+def _piece(net, c, ws, p, region, reals):
+    """The part of a pattern's cone in one region of the task: (status, slot, -1 if empty)."""
+    slot = c.size.shape[0] - 4
+    q = p
+    for k in range(net.region_rows.shape[1]):
+        code = net.region_rows[region, k]
+        place = ws.where[code >> 1]
+        sign = -1 if code & 1 else 1
+        if place == (OUTSIDE if sign > 0 else INSIDE):
+            return OK, -1
+        if place == CROSSES:
+            status, q = _side(c, q, code >> 1, sign, slot, slot + 1, reals)
+            if status != OK or q < 0:
+                return status, -1
+    return OK, q
+
+
+@cold_kernel
+def _cell(net, c, ws, pattern, p, label, turn, reals):
+    """Part of a piece with one prediction: (status, slot or -1, first of the tied, ties, right).
+
+    The label comes first, at turn 0: mostly its cell is the whole piece.  A tied set comes
+    once: with the label, or at its first member.
+    """
+    n = net.w_oh.shape[0]
+    pairs = n * (n - 1) // 2
+    slot = c.size.shape[0] - 2
+    top = label if turn == 0 else (turn - 1 if turn <= label else turn)
+    ties, leader, has_label = 1, top, top == label
+    q = p
+    for o in range(n):
+        if o == top:
+            continue
+        i, j, sign = (top, o, 1) if top < o else (o, top, -1)
+        place = _logit_place(net, c, ws, pattern, i, j, reals)
+        if place == _ZERO:
+            ties += 1
+            leader = min(leader, o)
+            has_label = has_label or o == label
+        elif place == CROSSES:
+            status, q = _side(c, q, pairs + _pair(i, j, n), sign, slot, slot + 1, reals)
+            if status != OK or q < 0:
+                return status, -1, top, 1, False
+        elif place != (INSIDE if sign > 0 else OUTSIDE):
+            return OK, -1, top, 1, False
+    if turn > 0 and (has_label or leader != top):
+        q = -1
+    return OK, q, leader, ties, has_label
+
+
+@inline_kernel
+def _record(c, ws, q, label, leader, ties, value, error, counts, table):
+    """Write a cell to the table; the cell and its rays have been counted."""
+    at = counts[CELLS] - 1
+    for depth in range(ws.path.shape[0] - 1):
+        table.pattern[at, depth] = ws.path[depth, _ACTIVE] == 1
+    table.label[at], table.prediction[at], table.ties[at] = label, leader, ties
+    table.fraction[at], table.error[at] = value, error
+    first = counts[RAYS] - c.size[q, 0]
+    for i in range(c.size[q, 0]):
+        for l in range(c.size[q, 1]):
+            table.rays[first + i, l] = c.ray[q, i, l]
+    table.first_ray[at + 1] = counts[RAYS]
+
+
+@inline_kernel
+def _leave(c, q, ties, share, left, counts):
+    """Leave the fraction of a cell (or with ties = 0, a pattern) to the engine.  A status."""
+    m = counts[LEFT]
+    if m == left.info.shape[0]:
+        return LEFT_FULL
+    left.info[m, 0] = copy_normals(c, q, left.normals, m)
+    left.info[m, 1], left.info[m, 2] = ties, counts[CELLS] - 1
+    left.share[m, 0], left.share[m, 1] = share, cap(c, q)
+    counts[LEFT] += 1
+    return OK
+
+
+@cold_kernel
+def _enter(net, c, ws, depth, prefix, mode, out):
+    """Cut the cone at a depth by the next neuron; go to its first side, or the prefix's.
+
+    Returns a status.  What rounding may cost is counted where no prefix prescribes the side.
+    """
+    reals, counts = out
+    n, hidden = net.w_oh.shape
+    t, j = depth // hidden, depth % hidden
+    if j == 0:
+        _pre_activations(net, ws, t)
+    p, row = ws.path[depth, _SLOT], n * (n - 1) + depth
+    for l in range(n):
+        c.a[row, l] = ws.z[t, j, l]
+    error = ws.ez[t, j]
+    size = put_row(c, row, t + 1, error)
+    if not size < math.inf:
+        return OVERFLOW
+    forced = depth < prefix.size
+    cylinder = c.size[p, 1] == t and net.w_hi[j] != 0.0
+    place, near, lost = OUTSIDE, 0.0, 0.0
+    if cylinder:
+        place = CROSSES
+        reals[ERROR] += 0.0 if forced else slab(c.turn[row], 0.0, t + 1)
+    elif size <= error or size == 0.0:
+        # No plane: the neuron is off; what is lost of it stays in the bound.
+        lost = size + error if error > 0.0 else 0.0
+    else:
+        place, near = locate(c, p, row)
+        if not forced:
+            reals[ERROR] += doubt(c, p, c.turn[row] if place == CROSSES else 0.0, near)
+    active = place != OUTSIDE
+    following = p
+    ws.path[depth, _PENDING] = 0
+    status = OK
+    if place == CROSSES:
+        counts[CROSSINGS] += 1
+        on, off = 2 * depth + 1, 2 * depth + 2
+        if forced:
+            active = prefix[depth] != 0
+        following = on if active else off
+        sign = 1 if active else -1
+        if cylinder:
+            status = lift(c, p, following, row, sign)
+            if status == OK and not forced:
+                status = lift(c, p, off, row, -1)
+        else:
+            status = clip(c, p, following, -1 if forced else off, row, sign, near)
+        if not forced:
+            ws.path[depth, _PENDING], ws.path[depth, _SLOT_OFF] = 1, off
+    elif forced and mode != PROBE and active != (prefix[depth] != 0):
+        return NO_PREFIX
+    ws.path[depth, _ACTIVE] = 1 if active else 0
+    _set_active(ws, t, j, active, lost)
+    ws.path[depth + 1, _SLOT] = following
+    return status
+
+
+@inline_kernel
+def _list_prefix(ws, depth, counts, table):
+    """Count a prefix of this depth, and write it while there is room."""
+    at = counts[PATTERNS]
+    if at < table.pattern.shape[0]:
+        for k in range(depth):
+            table.pattern[at, k] = ws.path[k, _ACTIVE] == 1
+    counts[PATTERNS] += 1
+
+
+@kernel
+def walk(net, c, ws, prefix, stop, mode, limit, out, left, table):
+    """Visit the nodes below a prefix to the depth `stop`, depth first; returns a status.
+
+    out = (reals, counts) are added to.  Modes SUM, ALL and WRITE need stop = n hidden, and end
+    with LIMIT after that many cells.  REPLAY and PROBE need stop = prefix.size: then
+    the cone of the prefix is in the slot path[stop, 0]; PROBE takes the side that there
+    is where the prefix asks for one that there is not.
+
+    All fractions are computed at one place, which halves what there is to compile.
+    """
+    reals, counts = out
+    n, hidden = net.w_oh.shape
+    regions = net.region_label.size
+    ws.path[0, _SLOT] = 0
+    depth = 0
+    while True:
+        while depth < stop:
+            status = _enter(net, c, ws, depth, prefix, mode, out)
+            if status != OK:
+                return status
+            depth += 1
+        if mode == LIST:
+            _list_prefix(ws, depth, counts, table)
+        elif mode < LIST:
+            p = ws.path[depth, _SLOT]
+            counts[PATTERNS] += 1
+            _open_leaf(c, ws, p, reals)
+            # One more turn at the end for the pattern itself, if its ties are unclear.
+            region, turn, piece, label = -1, n, -1, 0
+            while region < regions:
+                if turn == n:
+                    region, turn = region + 1, 0
+                    if region < regions:
+                        status, piece = _piece(net, c, ws, p, region, reals)
+                        if status != OK:
+                            return status
+                        label = net.region_label[region]
+                        if piece < 0:
+                            turn = n
+                            continue
+                if region == regions:
+                    if ws.unclear[0] == 0:
+                        break
+                    q, leader, ties, has_label = p, 0, 0, False
+                else:
+                    status, q, leader, ties, has_label = _cell(
+                        net, c, ws, p, piece, label, turn, reals
+                    )
+                    if status != OK:
+                        return status
+                    turn = n if q == piece else turn + 1
+                    if q < 0:
+                        continue
+                    counts[CELLS] += 1
+                    counts[RAYS] += c.size[q, 0]
+                    if mode == SUM and not has_label and ties == 1:
+                        continue
+                counts[FRACTIONS] += 1
+                credit = _credit(label, leader, ties, net.rule) if has_label else 0.0
+                value, error, sound = cone_fraction(c, q)
+                if not sound:
+                    status = _leave(c, q, ties, credit, left, counts)
+                    if status != OK:
+                        return status
+                    value = error = 0.0
+                if ties == 0:
+                    reals[UNRESOLVED] += value + error
+                    continue
+                reals[RIGHT] += credit * value
+                if has_label:
+                    reals[ERROR] += error
+                if ties > 1:
+                    reals[TIED] += value
+                reals[TOTAL] += value
+                if mode == WRITE:
+                    _record(c, ws, q, label, leader, ties, value, error, counts, table)
+            if not reals[ERROR] < math.inf:
+                return OVERFLOW
+        if counts[CELLS] > limit or counts[PATTERNS] > limit:
+            return LIMIT
+        depth -= 1
+        while depth >= prefix.size and ws.path[depth, _PENDING] == 0:
+            depth -= 1
+        if depth < prefix.size:
+            return OK
+        ws.path[depth, _PENDING] = ws.path[depth, _ACTIVE] = 0
+        _set_active(ws, depth // hidden, depth % hidden, False, 0.0)
+        ws.path[depth + 1, _SLOT] = ws.path[depth, _SLOT_OFF]
+        depth += 1
