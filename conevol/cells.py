@@ -299,7 +299,8 @@ def _blind(network: ReluRNN, task: Task, ties: str, table: bool) -> AccuracyResu
 
     task.check_length(network.n)
     regions = task.regions(network.n)
-    values, bounds = fractions(np.array([region.normals for region in regions]))
+    found = fractions(np.array([region.normals for region in regions]))
+    values, bounds = found.values, found.bounds
     labels = np.array([region.label for region in regions], dtype=np.int64)
     credit = {"first": labels == 0, "split": np.full(len(labels), 1.0 / network.n)}.get(ties)
     credit = np.zeros(len(labels)) if credit is None else credit.astype(float)

@@ -230,9 +230,15 @@ class PatternTree:
             reals[tree.TIED] += value if ties > 1 else 0.0
             reals[tree.TOTAL] += value
         return Totals(
-            *(float(reals[i]) for i in (tree.RIGHT, tree.ERROR, tree.TIED, tree.UNRESOLVED)),
-            float(reals[tree.TOTAL]),
-            *(int(counts[i]) for i in (tree.PATTERNS, tree.CELLS, tree.RAYS, tree.FRACTIONS)),
+            right=float(reals[tree.RIGHT]),
+            error=float(reals[tree.ERROR]),
+            tied=float(reals[tree.TIED]),
+            unresolved=float(reals[tree.UNRESOLVED]),
+            total=float(reals[tree.TOTAL]),
+            patterns=int(counts[tree.PATTERNS]),
+            cells=int(counts[tree.CELLS]),
+            rays=int(counts[tree.RAYS]),
+            fractions=int(counts[tree.FRACTIONS]),
         )
 
     def cells(self, node: Node = b"", limit: int = 2**62) -> Any:

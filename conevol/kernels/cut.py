@@ -39,7 +39,8 @@ MAX_ROWS = 64
 U = 2.0**-53
 FULL = np.uint64(0xFFFFFFFFFFFFFFFF)
 ONE, NONE = np.uint64(1), np.uint64(0)
-MAX_FACES = 2_000_000
+# Bytes and estimated seconds that the face lattice of one cell may take.
+MAX_BYTES, MAX_SECONDS = 5e8, 60.0
 # Relative bound to which a leaf's fraction is worth a second axis.
 RTOL = 1e-11
 # A cap with a larger cosine than this is not looked for, nor for longer than so many steps.
@@ -523,8 +524,8 @@ def cone_fraction(c, p):
         return (0.5 if d else 1.0), 0.0, True
     normals = normals_of(c, p)
     rays = c.ray[p, :n, :d].copy()
-    status, value, bound, _, _, _ = lattice_fraction(
-        normals, np.zeros(normals.shape), rays, ray_sets(c, p), MAX_FACES, RTOL
+    status, value, bound, _, _, _, _ = lattice_fraction(
+        normals, np.zeros(normals.shape), rays, ray_sets(c, p), MAX_BYTES, MAX_SECONDS, RTOL
     )
     sound = status == FRACTION_OK and bound <= max(1e-8 * value, 1e-15)
     if c.slack[p] > 0.0:

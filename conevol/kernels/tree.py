@@ -162,7 +162,7 @@ def _pair(i, j, n):
 
 @inline_kernel
 def _side(c, p, row, sign, slot, spare, reals):
-    """The part of cone p on one side of a row, in p or one of two slots; (status, slot, -1 if empty)."""
+    """The part of cone p on one side of a row, in p or a slot: (status, slot, -1 if empty)."""
     place, near = locate(c, p, row)
     reals[ERROR] += doubt(c, p, c.turn[row] if place == CROSSES else 0.0, near)
     if place != CROSSES:
