@@ -25,11 +25,15 @@ if TYPE_CHECKING:
     from conevol.cells import AccuracyResult, Cells, EnsembleAccuracy, accuracy
     from conevol.cone import Cone
     from conevol.estimators import SampledAccuracy, gaussian_inputs, sample_accuracy
+    from conevol.intrinsic import intrinsic_volumes, statistical_dimension
+    from conevol.measures import Bounded, Moments, gradient, moments
     from conevol.network import Ensemble, LinearMaps, ReluRNN
+    from conevol.orthant import orthant_probability
     from conevol.tasks import Task
 
 _HOME = {
     "AccuracyResult": "conevol.cells",
+    "Bounded": "conevol.measures",
     "Cells": "conevol.cells",
     "Cone": "conevol.cone",
     "Ensemble": "conevol.network",
@@ -37,18 +41,25 @@ _HOME = {
     "FractionReport": "conevol._report",
     "FractionResult": "conevol._fraction",
     "LinearMaps": "conevol.network",
+    "Moments": "conevol.measures",
     "ReluRNN": "conevol.network",
     "SampledAccuracy": "conevol.estimators",
     "Task": "conevol.tasks",
     "accuracy": "conevol.cells",
     "fraction": "conevol._fraction",
     "gaussian_inputs": "conevol.estimators",
+    "gradient": "conevol.measures",
+    "intrinsic_volumes": "conevol.intrinsic",
+    "moments": "conevol.measures",
+    "orthant_probability": "conevol.orthant",
     "sample_accuracy": "conevol.estimators",
+    "statistical_dimension": "conevol.intrinsic",
 }
 _MODULES = ("errors", "precision", "tasks", "zoo")
 
 __all__ = [
     "AccuracyResult",
+    "Bounded",
     "Cells",
     "Cone",
     "Ensemble",
@@ -56,6 +67,7 @@ __all__ = [
     "FractionReport",
     "FractionResult",
     "LinearMaps",
+    "Moments",
     "ReluRNN",
     "SampledAccuracy",
     "Task",
@@ -64,8 +76,13 @@ __all__ = [
     "errors",
     "fraction",
     "gaussian_inputs",
+    "gradient",
+    "intrinsic_volumes",
+    "moments",
+    "orthant_probability",
     "precision",
     "sample_accuracy",
+    "statistical_dimension",
     "tasks",
     "zoo",
 ]

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from conevol._report import FractionReport
     from conevol.boundary import Boundary, FaceLattice
     from conevol.duality import Generated
+    from conevol.measures import Moments
 
 __all__ = ["Cone"]
 
@@ -205,6 +206,43 @@ class Cone:
         for rays, m in zip(lattice.rays, lattice.dims, strict=True):
             levels[m].append(rays)
         return tuple(tuple(sorted(level)) for level in levels)
+
+    @property
+    def _exact_normals(self) -> NDArray[np.float64]:
+        """Normals, where they are what the cone was made from."""
+        if self._generated is not None:
+            raise FractionError(
+                "a cone made from rays has rounded normals, whose faces may differ: "
+                "Cone(cone.normals) is the cone of these"
+            )
+        return self.normals
+
+    def gradient(self) -> NDArray[np.float64]:
+        """Derivatives (k, d) of the fraction in the normals: `conevol.gradient`."""
+        from conevol.measures import gradient
+
+        return gradient(self._exact_normals)
+
+    def moments(self) -> Moments:
+        """E[x 1_C] and E[x x^T 1_C] of a standard Gaussian x: `conevol.moments`."""
+        from conevol.measures import moments
+
+        return moments(self._exact_normals)
+
+    def intrinsic_volumes(self) -> NDArray[np.float64]:
+        """Conic intrinsic volumes v_0 .. v_d: `conevol.intrinsic_volumes`.
+
+        Of a cone made from rays they are those of its dual, reversed.
+        """
+        from conevol.intrinsic import intrinsic_volumes
+
+        if self._generated is not None:
+            return intrinsic_volumes(self._generated.given)[::-1].copy()
+        return intrinsic_volumes(self.normals)
+
+    def statistical_dimension(self) -> float:
+        """Sum of j v_j: `conevol.statistical_dimension`."""
+        return float(np.arange(self.dimension + 1) @ self.intrinsic_volumes())
 
     def contains(self, x: ArrayLike) -> NDArray[np.bool_]:
         """Whether points (..., d) lie in the cone, in floating-point arithmetic.

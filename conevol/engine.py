@@ -48,7 +48,7 @@ WORST_BOUND = 1e-6
 _CHUNK, _FEW = 128, 4
 # Lattices of subsets up to this dimension are kept for the next cone; int32 numbers their faces.
 _KEPT_DIMENSION, _MAX_SUBSET_DIMENSION = 16, 30
-_STATUS = {
+STATUS = {
     _general.OK: "ok",
     _general.INCONSISTENT: "inconsistent",
     _general.TOO_LARGE: "too large",
@@ -96,7 +96,8 @@ def _kept_subsets(d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return _simplicial.boolean_lattice(d)
 
 
-def _subsets(d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def subsets(d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """`boolean_lattice` of d rays, kept if it is small."""
     return _kept_subsets(d) if d <= _KEPT_DIMENSION else _simplicial.boolean_lattice(d)
 
 
@@ -147,7 +148,7 @@ def pack_rays(
     return np.array([_unit(v) for v in vectors]).reshape(-1, d), tight
 
 
-def _row_space_rays(reduced: Reduced, rays: np.ndarray) -> np.ndarray:
+def row_space_rays(reduced: Reduced, rays: np.ndarray) -> np.ndarray:
     """The rays of the chosen columns' cone as unit rays of the row space."""
     if not reduced.rotated:
         return rays
@@ -187,7 +188,7 @@ def fraction_of_rays(
         hi, lo, rays, sets, budget.memory, budget.seconds, rtol
     )
     # The lattice of rays leaves out the vertex.
-    info = Info(_STATUS[status], "lattice", d, faces + 1, panels * NODES)
+    info = Info(STATUS[status], "lattice", d, faces + 1, panels * NODES)
     if status in (_general.TOO_LARGE, _general.TOO_SLOW):
         limit = (
             f"{budget.memory:.2g} bytes"
@@ -224,7 +225,7 @@ def _by_lattice(reduced: Reduced, budget: Budget, rtol: float) -> Result:
         )
         return math.nan, 1.0, Info(how, "lattice", m, why=why)
     value, bound, info = fraction_of_rays(
-        reduced.hi, reduced.lo, _row_space_rays(reduced, rays), sets, budget, rtol
+        reduced.hi, reduced.lo, row_space_rays(reduced, rays), sets, budget, rtol
     )
     return value, bound, replace(info, exact_signs=how == "exact")
 
@@ -237,7 +238,7 @@ def _by_subsets(reduced: Reduced, budget: Budget, rtol: float) -> Result | None:
         why = refused or f"its 2^{d} faces are more than 2^{_MAX_SUBSET_DIMENSION}"
         return math.nan, 1.0, Info("too large", "subsets", d, why=why)
     status, value, bound, panels, axis = _simplicial.simplicial_fraction(
-        reduced.hi, *_subsets(d), rtol, _simplicial.work_rows(d)
+        reduced.hi, *subsets(d), rtol, _simplicial.work_rows(d)
     )
     if status != _simplicial.OK:
         return None
@@ -322,7 +323,7 @@ def simplicial_fractions(
     count, d = normals.shape[:2]
     values, bounds = np.full(count, np.nan), np.ones(count)
     statuses, panels = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
-    lattice = _subsets(d)
+    lattice = subsets(d)
     for_ranges(
         lambda start, stop: _simplicial.simplicial_range(
             normals, *lattice, rtol, start, stop, values, bounds, panels, statuses
@@ -380,13 +381,18 @@ def fractions(
     return Fractions(values, bounds, methods.astype(str), ranks, faces, nodes)
 
 
-def failure(shape: tuple[int, ...], info: Info, index: int | None = None) -> FractionError:
-    """Why a cone has no fraction, and what to do."""
+def failure(
+    shape: tuple[int, ...],
+    info: Info,
+    index: int | None = None,
+    advice: str = "allow more by memory= and seconds=, estimate it by method='sample', or ",
+) -> FractionError:
+    """Why a cone has no fraction, and what to do; advice is for cones that are too large."""
     cone = "the cone" if index is None else f"cone {index} of the batch (in C order)"
     if info.status == "too large":
         reason = (
-            f"{info.why}; allow more by memory= and seconds=, estimate it by method='sample', or "
-            "cut the cone into a product of smaller ones, whose fractions multiply"
+            f"{info.why}; {advice}cut the cone into a product of smaller ones, whose fractions "
+            "multiply"
         )
     elif info.status == "not simplicial":
         reason = "method='subsets' is for as many independent half-spaces as dimensions"

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "CellsError",
     "ConevolError",
+    "CovarianceError",
     "FileFormatError",
     "FractionError",
     "NormalsError",
@@ -19,6 +20,10 @@ class ConevolError(ValueError):
 
 class NormalsError(ConevolError):
     """Normals of a cone have a wrong shape, a wrong type or a value that is not finite."""
+
+
+class CovarianceError(ConevolError):
+    """A covariance has a wrong shape, or is not finite, symmetric or semidefinite."""
 
 
 class FractionError(ConevolError):

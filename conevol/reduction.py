@@ -40,6 +40,8 @@ class Reduced:
         Doubles with exactly the same combinatorics as the normals.
     moved : float
         Sum of the angles by which the normals were moved; 0 when the rank is exact.
+    kept : (k,) array of int
+        Which of the rows given these are.
     """
 
     rank: int
@@ -47,6 +49,7 @@ class Reduced:
     lo: np.ndarray
     signs: np.ndarray
     moved: float
+    kept: np.ndarray
 
     @property
     def rotated(self) -> bool:
@@ -55,14 +58,14 @@ class Reduced:
 
 
 def merge_rows(rows: np.ndarray) -> tuple[np.ndarray, float]:
-    """Drop rows parallel to an earlier one up to a few roundings; the sum of the angles."""
+    """Which rows are not parallel to an earlier one, but for rounding; the sum of the angles."""
     n, d = rows.shape
     if n <= d or n > MERGE_ROWS:
-        return rows, 0.0
+        return np.full(n, True), 0.0
     units = rows / np.linalg.norm(rows, axis=1)[:, None]
     near = np.abs(units[:, None] - units[None]).max(axis=2) <= PARALLEL
     repeated = np.tril(near, -1).any(axis=1)
-    return rows[~repeated], int(repeated.sum()) * PARALLEL * d
+    return ~repeated, int(repeated.sum()) * PARALLEL * d
 
 
 def kept_rows(normals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -70,15 +73,9 @@ def kept_rows(normals: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     Returns their indices, and the rows scaled by powers of two.
     """
-    scaled, row = np.empty_like(normals), np.empty((1, normals.shape[1]))
-    rows = scaled[: scale_rows(normals, scaled)]
-    kept: list[int] = []
-    for i in range(len(normals)):
-        # Kept rows differ, so no earlier one can equal the next of them.
-        wanted = len(kept) < len(rows) and scale_rows(normals[i : i + 1], row)
-        if wanted and (row[0] == rows[len(kept)]).all():
-            kept.append(i)
-    return np.array(kept, dtype=np.int64), rows
+    rows, kept = np.empty_like(normals, dtype=float), np.empty(len(normals), dtype=np.int64)
+    n = scale_rows(normals, rows, kept)
+    return kept[:n], rows[:n].copy()
 
 
 def reduce_normals(normals: np.ndarray, merge: bool = False) -> Reduced:
@@ -87,24 +84,24 @@ def reduce_normals(normals: np.ndarray, merge: bool = False) -> Reduced:
     With merge, rows parallel up to a few roundings count as repeated (the same
     plane, scaled by a third, is otherwise a sliver of 1e-16).
     """
-    buffer = np.empty_like(normals, dtype=float)
-    rows = buffer[: scale_rows(normals, buffer)].copy()
+    kept, rows = kept_rows(normals)
     angle = 0.0
     if merge:
-        rows, angle = merge_rows(rows)
-    reduced = _split_lineality(np.ascontiguousarray(rows))
+        apart, angle = merge_rows(rows)
+        rows, kept = rows[apart], kept[apart]
+    reduced = _split_lineality(rows, kept)
     return replace(reduced, moved=reduced.moved + angle) if angle else reduced
 
 
-def _split_lineality(rows: np.ndarray) -> Reduced:
+def _split_lineality(rows: np.ndarray, kept: np.ndarray) -> Reduced:
     """The cone of scaled rows in the coordinates of their row space."""
     n, d = rows.shape
     if n == 0:
         empty = np.empty((0, 0))
-        return Reduced(0, empty, empty, empty, 0.0)
+        return Reduced(0, empty, empty, empty, 0.0, kept)
     chosen = np.empty(d, dtype=np.int64)
     if independent_rows(rows, chosen, np.empty((d, d))) >= INDEPENDENT:
-        return Reduced(d, rows, np.zeros_like(rows), rows, 0.0)
+        return Reduced(d, rows, np.zeros_like(rows), rows, 0.0, kept)
     exact, columns = independent(integer_rows(rows))
     rank = len(exact)
     hi, lo, residuals = rotate_rows(rows, rank)
@@ -112,9 +109,8 @@ def _split_lineality(rows: np.ndarray) -> Reduced:
     if significant < rank:
         angles = np.linalg.norm(hi[:, significant:], axis=1) / np.linalg.norm(hi, axis=1)
         moved = np.ascontiguousarray(hi[:, :significant])
-        return Reduced(
-            significant, moved, np.zeros_like(moved), moved, float(angles.sum()) + n * 2.0**-52
-        )
+        angle = float(angles.sum()) + n * 2.0**-52
+        return Reduced(significant, moved, np.zeros_like(moved), moved, angle, kept)
     if rank == d:
-        return Reduced(d, rows, np.zeros_like(rows), rows, 0.0)
-    return Reduced(rank, hi, lo, np.ascontiguousarray(rows[:, sorted(columns)]), 0.0)
+        return Reduced(d, rows, np.zeros_like(rows), rows, 0.0, kept)
+    return Reduced(rank, hi, lo, np.ascontiguousarray(rows[:, sorted(columns)]), 0.0, kept)

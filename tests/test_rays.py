@@ -109,7 +109,7 @@ def test_rank_of_order_cones():
 def test_scaling_is_exact_and_drops_repeats():
     a = np.array([[3.0, 1.0], [0.0, 0.0], [6.0, 2.0], [2.0**-1070, 0.0], [1e308, 1e308]])
     out = np.empty_like(a)
-    n = kernels.scale_rows(a, out)
+    n = kernels.scale_rows(a, out, np.empty(len(a), np.int64))
     assert n == 3
     assert out[0].tolist() == [0.75, 0.25]
     assert out[2].tolist() == out[2, ::-1].tolist()

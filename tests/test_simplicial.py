@@ -104,9 +104,9 @@ def test_either_axis_gives_the_same(seed, d):
     assert np.ptp(rays @ axis) < 1e-9
     dims, pointer, facets = kernels.boolean_lattice(d)
     kappa, lengths, h = np.zeros(1 << d), np.zeros(1 << d), np.zeros(facets.size)
-    kappa_max, worst = kernels.subset_geometry(
-        a, axis, kappa, h, lengths, np.empty((2, d, d, d)), np.empty((2, d + 2, d))
-    )
+    matrices, vectors = np.empty((2, d, d, d)), np.empty((2, d + 2, d))
+    kernels.top_gram(a, axis, *matrices, *vectors)
+    kappa_max, worst = kernels.subset_geometry(kappa, h, lengths, matrices, vectors)
     work = kernels.work_rows(d)
     value, bound, _ = kernels.integrate(
         dims, pointer, facets, kappa, h, lengths, kappa_max, 1e-20, work
@@ -133,10 +133,10 @@ def test_batches_equal_single_cones_whatever_the_threads():
     a = rng.normal(size=(40, 5, 5))
     a[7, 1] = -a[7, 0]  # no interior
     a[8, 1] = a[8, 0]  # not simplicial
-    _, _, ok = simplicial_fractions(a)
+    *_, ok = simplicial_fractions(a)
     assert np.flatnonzero(~ok).tolist() == [7, 8]
-    values, bounds = fractions(a, threads=2)
-    again, _ = fractions(a, threads=1)
+    values, bounds, *_ = fractions(a, threads=2)
+    again, *_ = fractions(a, threads=1)
     assert (values == again).all()
     assert values.tolist() == [cone_fraction(x)[0] for x in a]
     assert values[7] == 0.0

@@ -27,11 +27,11 @@ INDEPENDENT = 1e-6
 
 
 @kernel
-def scale_rows(normals, out):
+def scale_rows(normals, out, kept):
     """Copy the rows that are not zero nor equal to an earlier one, largest entry in [1/2, 1).
 
     Scaling is by powers of two, so exact (entries 2^1000 below the largest aside).
-    Returns their number.
+    Returns their number; kept receives their indices.
     """
     k, d = normals.shape
     n = 0
@@ -51,6 +51,7 @@ def scale_rows(normals, out):
             for l in range(d):
                 equal = equal and out[j, l] == out[n, l]
             new = new and not equal
+        kept[n] = i
         n += new
     return n
 

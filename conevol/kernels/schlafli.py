@@ -21,7 +21,8 @@ a sum over chains F > H > G of facets, where the dihedral angle has cancelled:
 
 So one edge of the Hasse diagram costs one multiplication and one addition a
 node, faces of one parity carry phi, those of the other carry S, and the
-combinatorics enters only as lists of facets.  The integrand is singular only
+combinatorics enters only as lists of facets.  The parity of the cone gives its own
+fraction, the other one those of its facets.  The integrand is singular only
 at q = -1 / kappa_F; with r = sinh(psi) / sqrt(kappa_max) every singularity
 lies on |Im psi| = pi / 2.  Panels of length <= PANEL in psi with the 16 Gauss
 nodes of collocation converge like rho^-32, rho >= 3.4.
@@ -168,10 +169,13 @@ def _tail(work):
 
 
 @kernel
-def _panel(dims, pointer, facets, kappa, h, lengths, absolute, starts, rows, work):
-    """Carry every face through one panel, whose nodes are in work; starts moves to its end."""
+def _panel(lattice, h, absolute, parity, tails, starts, rows, work):
+    """Carry every face through one panel, whose nodes are in work; starts moves to its end.
+
+    Each face of the parity adds its discretisation error to tails, if that has room for them.
+    """
+    dims, pointer, facets, kappa, lengths = lattice
     last = dims.size - 1
-    parity = dims[last] % 2
     sign = -1.0 if absolute else 1.0
     for f in range(last + 1):
         m = dims[f]
@@ -194,6 +198,8 @@ def _panel(dims, pointer, facets, kappa, h, lengths, absolute, starts, rows, wor
             integrand = mul(integrand, load(work, WEIGHT))
         root = sqrt(_one_plus(kf, load(work, Q)))
         starts[f] = _accumulate(integrand, root, starts[f], rows, f, work)
+        if tails.size > f:
+            tails[f] += _tail(work)
 
 
 @kernel
@@ -208,15 +214,35 @@ def sweep(dims, pointer, facets, kappa, h, lengths, kappa_max, longest, absolute
     rounding errors.  work is (faces + WORK_ROWS, NODES).  Requires dimension >= 2.
     """
     last = dims.size - 1
+    lattice = (dims, pointer, facets, kappa, lengths)
     rows = work[WORK_ROWS:]
-    starts = np.zeros(last + 1)
+    starts, tails = np.zeros(last + 1), np.empty(0)
     panels = panel_count(kappa_max, longest)
     error = 0.0
     for panel in range(panels):
         place_nodes(panel, panels, kappa_max, work)
-        _panel(dims, pointer, facets, kappa, h, lengths, absolute, starts, rows, work)
+        _panel(lattice, h, absolute, dims[last] % 2, tails, starts, rows, work)
         error += _tail(work)
     return starts[last], error
+
+
+@kernel
+def sweep_faces(lattice, h, kappa_max, longest, absolute, parity, starts, tails, work):
+    """Fractions (starts) of all faces of one parity, and of their discretisation errors (tails).
+
+    lattice = (dims, pointer, facets, kappa, lengths); the rest is as for `sweep`.  Of starts
+    and tails only the entries of those faces are written; tails may be empty.
+    """
+    dims = lattice[0]
+    for f in range(dims.size):
+        if dims[f] % 2 == parity:
+            starts[f] = 0.0 if dims[f] > 1 else 1.0 / (1 + dims[f])
+            if tails.size > f:
+                tails[f] = 0.0
+    panels = panel_count(kappa_max, longest)
+    for panel in range(panels):
+        place_nodes(panel, panels, kappa_max, work)
+        _panel(lattice, h, absolute, parity, tails, starts, work[WORK_ROWS:], work)
 
 
 @kernel
@@ -272,3 +298,47 @@ def integrate(dims, pointer, facets, kappa, h, lengths, kappa_max, geometry_erro
     amplified = amplification(dims, pointer, facets, kappa, h, lengths, kappa_max, work)
     bound = max(amplified, value) * units * (U + geometry_error) + TAIL_SAFETY * tail
     return value, bound, panels
+
+
+@kernel
+def _longest_tail(lattice, parity, values, tails):
+    """Largest discretisation error of a face of the parity, relative to its fraction."""
+    worst = 0.0
+    for f in range(lattice[0].size):
+        if lattice[0][f] % 2 == parity and lattice[0][f] > 1:
+            worst = max(worst, tails[f] / max(values[f], 1e-300))
+    return worst
+
+
+@kernel
+def integrate_faces(lattice, h, kappa_max, geometry_error, both, work, values, bounds):
+    """Fractions of all faces whose dimension has the cone's parity, or of both, with bounds.
+
+    Written to values and bounds (faces,), where faces of the other parity are left
+    alone.  The bounds are as those of `integrate`, face by face.  Overwrites h by |h|.
+    """
+    dims, pointer = lattice[0], lattice[1]
+    d = dims[dims.size - 1]
+    units = rounding_units(dims, pointer, kappa_max)
+    amplified, tails = np.empty(dims.size), np.empty(dims.size)
+    for parity in range(2):
+        if not both and d % 2 != parity:
+            continue
+        longest = PANEL if d <= 6 else SHORT_PANEL
+        for _ in range(4):
+            sweep_faces(lattice, h, kappa_max, longest, False, parity, values, tails, work)
+            if _longest_tail(lattice, parity, values, tails) <= 0.01 * units * U:
+                break
+            longest *= 0.75
+    for e in range(h.size):
+        h[e] = abs(h[e])
+    none = np.empty(0)
+    for parity in range(2):
+        if both or d % 2 == parity:
+            sweep_faces(lattice, h, kappa_max, COARSE_PANEL, True, parity, amplified, none, work)
+    for f in range(dims.size):
+        if dims[f] < 2:
+            bounds[f] = 0.0
+        elif both or dims[f] % 2 == d % 2:
+            rounding = max(amplified[f], values[f]) * units * (U + geometry_error)
+            bounds[f] = rounding + TAIL_SAFETY * tails[f]

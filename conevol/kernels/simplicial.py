@@ -108,20 +108,20 @@ def _length(t, hi, lo, ah, al):
 
 
 @kernel
-def subset_geometry(a, u, kappa, h, lengths, matrices, vectors):
-    """kappa, h and lengths of every face of the simplicial cone a x >= 0 about the axis u.
+def subset_geometry(kappa, h, lengths, matrices, vectors):
+    """kappa, h and lengths of every face of a simplicial cone, from level 0 of the workspace.
 
-    matrices is (2, d, d, d), vectors (2, d + 2, d).  Returns the largest kappa and
-    the smallest pivot |p_k|^2 / |b_k|^2 met: 2^-104 / pivot bounds the relative error
-    of a distance.  kappa must have 2^d entries, in the order of `boolean_lattice`.
+    Workspace: matrices (2, d, d, d), vectors (2, d + 2, d), hi and lo; level 0 is M and alpha
+    (`top_gram` writes them).  Returns the largest kappa and the smallest pivot |p_k|^2 / |b_k|^2
+    met: 2^-104 / pivot bounds the relative error of a distance.  kappa must have 2^d entries,
+    in the order of `boolean_lattice`.
     """
-    d = a.shape[0]
+    d = matrices.shape[1]
     full = (1 << d) - 1
     hi, lo, ah, al = matrices[0], matrices[1], vectors[0], vectors[1]
     gh, gl = vectors[0, d], vectors[1, d]
     kh, kl = vectors[0, d + 1], vectors[1, d + 1]
     original = np.empty(d)
-    top_gram(a, u, hi, lo, ah, al)
     for k in range(d):
         original[k] = 1.0 / hi[0, k, k]
     kappa_max, worst = 0.0, 1.0
@@ -180,7 +180,8 @@ def simplicial_fraction(a, dims, pointer, facets, rtol, work):
     matrices, vectors = np.empty((2, d, d, d)), np.empty((2, d + 2, d))
     status, value, bound, panels, best = ILL_CONDITIONED, 0.0, 1.0, 0, 0
     for c in range(choices):
-        kappa_max, worst = subset_geometry(a, axes[c], kappa, h, lengths, matrices, vectors)
+        top_gram(a, axes[c], matrices[0], matrices[1], vectors[0], vectors[1])
+        kappa_max, worst = subset_geometry(kappa, h, lengths, matrices, vectors)
         loss = 4.0 * d * DD_EPS / worst
         if not loss < 1e-16:
             continue
@@ -205,10 +206,10 @@ def simplicial_range(
     """`simplicial_fraction` of cones start..stop of normals (N, d, d), each on its own."""
     d = normals.shape[1]
     work = work_rows(d)
-    a = np.empty((d, d))
+    a, kept = np.empty((d, d)), np.empty(d, np.int64)
     for i in range(start, stop):
         statuses[i] = ILL_CONDITIONED
-        if scale_rows(normals[i], a) == d:
+        if scale_rows(normals[i], a, kept) == d:
             statuses[i], values[i], bounds[i], panels[i], _ = simplicial_fraction(
                 a, dims, pointer, facets, rtol, work
             )
