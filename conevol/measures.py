@@ -260,7 +260,7 @@ def moments(normals: ArrayLike, *, threads: int | None = None) -> Moments:
     Examples
     --------
     >>> m = moments(np.eye(3))  # half-normal, independent
-    >>> float(m.fraction), (m.first * np.sqrt(2 * np.pi)).round(12).tolist()
+    >>> round(m.fraction, 12), (m.first * np.sqrt(2 * np.pi)).round(12).tolist()
     (0.125, [0.25, 0.25, 0.25])
     >>> (m.second * 4 * np.pi).round(12)[0].tolist() == [round(np.pi / 2, 12), 1.0, 1.0]
     True
