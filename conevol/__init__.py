@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from conevol._version import __version__
 
 if TYPE_CHECKING:
-    from conevol import errors, precision, tasks, zoo
+    from conevol import errors, precision, symbolic, tasks, zoo
     from conevol._fraction import FractionResult, fraction
     from conevol._report import FractionReport
     from conevol.cells import AccuracyResult, Cells, EnsembleAccuracy, accuracy
@@ -55,7 +55,7 @@ _HOME = {
     "sample_accuracy": "conevol.estimators",
     "statistical_dimension": "conevol.intrinsic",
 }
-_MODULES = ("errors", "precision", "tasks", "zoo")
+_MODULES = ("errors", "precision", "symbolic", "tasks", "zoo")
 
 __all__ = [
     "AccuracyResult",
@@ -83,6 +83,7 @@ __all__ = [
     "precision",
     "sample_accuracy",
     "statistical_dimension",
+    "symbolic",
     "tasks",
     "zoo",
 ]

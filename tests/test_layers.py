@@ -1,6 +1,6 @@
 """The package's layers: imports go one way only, and importing it is cheap.
 
-    cli, plot -> estimators -> cells, network, tasks, zoo, files -> cone, fraction -> kernels
+    cli, plot -> estimators -> cells, network, symbolic, tasks, zoo, files -> cone, fraction -> kernels
 
 The engine of four and more dimensions and its parts are on the floor of `fraction`.
 Errors and parallel loops serve all of them.  Kernels know nothing but kernels.
@@ -41,7 +41,7 @@ LAYERS = [
         "report",
         "separation",
     },
-    {"cells", "subtrees", "tree", "network", "tasks", "zoo", "files"},
+    {"cells", "subtrees", "tree", "network", "tasks", "zoo", "files", "symbolic"},
     {"estimators"},
     {"cli", "plot", "training", "__main__"},
 ]
