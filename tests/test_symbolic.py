@@ -265,6 +265,7 @@ SQUARE = ([1, -1], [[0, 1], [1, 0]], [[1, 0], [0, 1]])
         (([1, "x"], np.eye(2), np.eye(2)), "W_hi has the entry 'x', expected finite real"),
         (([1, None], np.eye(2), np.eye(2)), "W_hi has the entry None, expected finite real"),
         (([1, -1], [[1, 0], [1]], np.eye(2)), "W_hh is empty or ragged"),
+        ((1.0, np.eye(2), np.eye(2)), "W_hi is 1.0, expected a matrix or nested lists"),
         (([], np.eye(2), np.eye(2)), "W_hi is empty or ragged"),
     ],
 )

@@ -189,7 +189,7 @@ def _without_positive_factor(row: list[Any]) -> tuple[Any, ...]:
     factor = sympy.Mul(
         *(base ** min(p.get(base, 0) for p in powers) for base in powers[0] if base.is_positive)
     )
-    if len(entries) == 1 and entries[0].is_positive is not entries[0].is_negative:
+    if len(entries) == 1 and (entries[0].is_positive or entries[0].is_negative):
         # One input with a coefficient of known sign.
         factor = abs(entries[0])
     return tuple(sympy.Integer(0) if e.is_zero else e / factor for e in row)

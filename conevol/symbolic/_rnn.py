@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -278,11 +278,11 @@ class SymbolicRNN:
 
 def _matrix(name: str, value: Any) -> Any:
     """An immutable sympy matrix of exact entries."""
-    if isinstance(value, sympy.MatrixBase):
-        table = value.tolist()
-    else:
-        table = value.tolist() if isinstance(value, np.ndarray) else list(value)
-        table = [list(row) if isinstance(row, Iterable) else [row] for row in table]
+    table = value.tolist() if hasattr(value, "tolist") else value
+    if not isinstance(table, Sequence):
+        raise WeightsError(f"{name} is {value!r:.80}, expected a matrix or nested lists")
+    table = [row if isinstance(row, Sequence | np.ndarray) else [row] for row in table]
+    table = [[row] if isinstance(row, str) else list(row) for row in table]
     if len({len(row) for row in table}) != 1:
         raise WeightsError(f"{name} is empty or ragged, expected rows of one length")
     return sympy.ImmutableMatrix([[_entry(name, w) for w in row] for row in table])
