@@ -1,6 +1,7 @@
 """The package's layers: imports go one way only, and importing it is cheap.
 
-    cli, plot -> estimators -> cells, network, symbolic, tasks, zoo, files -> cone, fraction -> kernels
+    cli, plot -> estimators -> cells, network, symbolic, tasks, zoo, files
+    -> cone, fraction -> kernels
 
 The engine of four and more dimensions and its parts are on the floor of `fraction`.
 Errors and parallel loops serve all of them.  Kernels know nothing but kernels.

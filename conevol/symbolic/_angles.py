@@ -62,7 +62,7 @@ class AngleSum:
     -atan(1/5)/(2*pi) + 1
     >>> import mpmath
     >>> print(mpmath.nstr(form.evaluate(30), 30))
-    0.968583520905499413416439379243
+    0.968583520905499408093126373782
     """
 
     rational: Fraction

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import sympy
@@ -15,7 +15,8 @@ from conevol.symbolic._note import OPPOSITE, CaseAnalysis, case_analysis
 
 __all__ = ["Condition", "conditions"]
 
-KINDS = ("checked", "implied", "approximate")
+Kind = Literal["checked", "implied", "approximate"]
+Claims = list[tuple[str, Kind, Any]]
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Condition:
     """
 
     name: str
-    kind: str
+    kind: Kind
     expression: Any
     margin: Any
     holds: Any
@@ -102,7 +103,7 @@ def conditions(networks: ReluRNN | Ensemble, *, factor: float = 2.0) -> list[Con
 
 
 @cache
-def _compiled() -> tuple[list[tuple[str, str, Any]], Any]:
+def _compiled() -> tuple[Claims, Any]:
     note = case_analysis()
     stated = [*_checked(note), *_implied(note), *_approximate(note)]
     return stated, note.rnn.lower([note.in_weights(e) for _, _, e in stated])
@@ -115,7 +116,7 @@ def _ratios(note: CaseAnalysis) -> tuple[list[Any], list[Any]]:
     return below, above
 
 
-def _checked(note: CaseAnalysis) -> list[tuple[str, str, Any]]:
+def _checked(note: CaseAnalysis) -> Claims:
     # Positive are a, b of neurons 2, 3 and c of their opposites.
     signed = [
         (symbols[high], -symbols[low]) for symbols in (note.a, note.b) for low, high in OPPOSITE
@@ -129,9 +130,9 @@ def _checked(note: CaseAnalysis) -> list[tuple[str, str, Any]]:
     ]
 
 
-def _implied(note: CaseAnalysis) -> list[tuple[str, str, Any]]:
+def _implied(note: CaseAnalysis) -> Claims:
     below, above = _ratios(note)
-    order = [
+    order: Claims = [
         (f"{high} > {low}", "implied", high - low) for low, high in zip(below, above, strict=True)
     ]
     first, second, third, fourth = (_share(region.rows) for region in note.regions[:4])
@@ -148,13 +149,13 @@ def _share(rows: Any) -> Any:
     return sympy.atan2(sympy.Abs(p * s - q * r), -(p * r + q * s)) / (2 * sympy.pi)
 
 
-def _approximate(note: CaseAnalysis) -> list[tuple[str, str, Any]]:
+def _approximate(note: CaseAnalysis) -> Claims:
     pairs = [
         (symbols[high], -symbols[low]) for symbols in (note.a, note.b) for low, high in OPPOSITE
     ] + [(note.c[low], -note.c[high]) for low, high in OPPOSITE]
     pairs += list(zip(note.a, note.b, strict=True))
     below, above = _ratios(note)
-    close = [(f"{u} ~ {v}", "approximate", _spread(u, v)) for u, v in pairs]
+    close: Claims = [(f"{u} ~ {v}", "approximate", _spread(u, v)) for u, v in pairs]
     all_ratios = [below[0], above[0], below[1], above[1]]
     name = " ~ ".join(map(str, all_ratios))
     return [*close, (name, "approximate", _spread(*all_ratios))]
