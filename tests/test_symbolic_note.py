@@ -262,6 +262,16 @@ def test_broken_conditions_are_named():
     assert text.endswith("FAILS")
 
 
+def test_ratios_of_two_signs_are_not_close():
+    net = trained()
+    turned = ReluRNN(net.W_hi, net.W_hh * [-1, -1, 1, 1], net.W_oh)
+    holds = {c.name: c.holds for c in conditions(turned)}
+    assert holds["a_3 ~ -a_0"]
+    assert not holds["a_3 > 0"]
+    assert not holds["a_0 ~ b_0"]
+    assert not holds["gamma_0/alpha_3 ~ gamma_1/alpha_2 ~ gamma_0/beta_3 ~ gamma_1/beta_2"]
+
+
 def test_nothing_holds_of_a_dead_network():
     dead = ReluRNN(np.zeros(4), np.zeros((4, 4)), np.zeros((3, 4)))
     assert not any(c.holds for c in conditions(dead))

@@ -116,12 +116,14 @@ def _ratios(note: CaseAnalysis) -> tuple[list[Any], list[Any]]:
     return below, above
 
 
+def _opposites(note: CaseAnalysis) -> list[tuple[Any, Any]]:
+    """Pairs of positive and nearly equal numbers: a, b of neurons 3, 2, c of 0, 1, and opposites."""
+    pairs = [(a[high], -a[low]) for a in (note.a, note.b) for low, high in OPPOSITE]
+    return pairs + [(note.c[low], -note.c[high]) for low, high in OPPOSITE]
+
+
 def _checked(note: CaseAnalysis) -> Claims:
-    # Positive are a, b of neurons 2, 3 and c of their opposites.
-    signed = [
-        (symbols[high], -symbols[low]) for symbols in (note.a, note.b) for low, high in OPPOSITE
-    ] + [(note.c[low], -note.c[high]) for low, high in OPPOSITE]
-    positive = [e for pair in signed for e in pair]
+    positive = [e for pair in _opposites(note) for e in pair]
     below, above = _ratios(note)
     return [
         *((f"{e} > 0", "checked", e) for e in positive),
@@ -150,10 +152,7 @@ def _share(rows: Any) -> Any:
 
 
 def _approximate(note: CaseAnalysis) -> Claims:
-    pairs = [
-        (symbols[high], -symbols[low]) for symbols in (note.a, note.b) for low, high in OPPOSITE
-    ] + [(note.c[low], -note.c[high]) for low, high in OPPOSITE]
-    pairs += list(zip(note.a, note.b, strict=True))
+    pairs = [*_opposites(note), *zip(note.a, note.b, strict=True)]
     below, above = _ratios(note)
     close: Claims = [(f"{u} ~ {v}", "approximate", _spread(u, v)) for u, v in pairs]
     all_ratios = [below[0], above[0], below[1], above[1]]

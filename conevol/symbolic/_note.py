@@ -231,7 +231,7 @@ def case_analysis() -> CaseAnalysis:
         definitions.update(zip(coefficients[sign], z_2.col(0), strict=True))
         definitions.update(zip(c, z_2.col(1), strict=True))
     alpha, beta, gamma = (
-        dict(zip(keys, sympy.symbols([f"{name}_{k}" for k in keys], positive=True), strict=True))
+        dict(zip(keys, sympy.symbols([f"{name}_{k}" for k in keys], real=True), strict=True))
         for name, keys in (("alpha", (3, 2)), ("beta", (3, 2)), ("gamma", (0, 1)))
     )
     for low, high in OPPOSITE:
