@@ -225,6 +225,16 @@ def test_regions_read_well():
     assert conevol.fraction(rnn.region([[1, 0, 0]]).normals()) == 0.0
 
 
+def test_what_is_always_zero_or_always_tied_has_no_interior():
+    dead = SymbolicRNN([1, 0], [[0, 1], [0, 0]], [[1, 0], [1, 5]])
+    assert str(dead.region([[1, 0]])) == "x_0 >= 0"
+    assert dead.region([[1, 1]]).empty
+    assert dead.region([[1, 0], [1, 0]], prediction=0).empty
+    u = sympy.Symbol("u", positive=True)
+    symbolic = SymbolicRNN([u, 0], [[0, 1], [0, 0]], [[1, 0], [1, 5]])
+    assert symbolic.region([[1, 1]]).empty
+
+
 def test_long_numbers_are_printed_as_decimals_and_kept_exact():
     rnn = SymbolicRNN([0.1, 1], [[1, 1], [1, -1]], [[1, 0], [0, 1]])
     region = rnn.region([[1, 1], [1, 0]])

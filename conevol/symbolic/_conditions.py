@@ -117,7 +117,7 @@ def _ratios(note: CaseAnalysis) -> tuple[list[Any], list[Any]]:
 
 
 def _opposites(note: CaseAnalysis) -> list[tuple[Any, Any]]:
-    """Pairs of positive and nearly equal numbers: a, b of neurons 3, 2, c of 0, 1, and opposites."""
+    """Pairs of numbers that are positive and nearly equal."""
     pairs = [(a[high], -a[low]) for a in (note.a, note.b) for low, high in OPPOSITE]
     return pairs + [(note.c[low], -note.c[high]) for low, high in OPPOSITE]
 
