@@ -19,7 +19,7 @@ from fractions import Fraction
 from math import gcd
 from typing import Any
 
-from conevol.cells import MAX_N, TIE_RULES
+from conevol.cells import TIE_RULES
 from conevol.errors import ConevolError, TaskError, WeightsError
 from conevol.network import ReluRNN
 from conevol.precision._rays import Description
@@ -30,6 +30,9 @@ from conevol.symbolic._rnn import SymbolicRNN
 from conevol.tasks import Task, get_task
 
 __all__ = ["ClosedAccuracy", "accuracy"]
+
+# In four dimensions there is no closed form.
+_MAX_N = 3
 
 
 @dataclass(frozen=True)
@@ -125,8 +128,8 @@ def accuracy(
         )
     chosen = get_task(rnn.task if task is None else task)
     chosen.check_length(rnn.n)
-    if rnn.n > MAX_N:
-        raise TaskError(f"a closed form of the accuracy needs n <= {MAX_N}, got n = {rnn.n}")
+    if rnn.n > _MAX_N:
+        raise TaskError(f"a closed form of the accuracy needs n <= {_MAX_N}, got n = {rnn.n}")
     cells = list(rational_cells(integer_weights(rnn), chosen))
     right = ((cell.cone, _credit(cell, ties)) for cell in cells)
     tied = ((cell.cone, Fraction(len(cell.leaders) > 1)) for cell in cells)

@@ -51,7 +51,7 @@ class AngleSum:
     ----------
     rational : Fraction
     terms : tuple of Arctangent
-        In increasing order, none of weight 0, no tangent twice.
+        In increasing order, none of weight 0, no three integers twice.
 
     Examples
     --------
@@ -96,7 +96,8 @@ class AngleSum:
     def evaluate(self, digits: int = 50) -> Any:
         """The value to `digits` significant digits, an mpmath.mpf.
 
-        The terms are evaluated one by one, with as many more bits as they cancel.
+        The terms are evaluated one by one, with as many more bits as they cancel; the
+        working precision of `mpmath.mp` is changed meanwhile, so threads need a lock.
 
         Raises
         ------

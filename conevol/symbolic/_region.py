@@ -18,7 +18,7 @@ from conevol.precision._vectors import whole
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["Region", "numbers_to_rows"]
+__all__ = ["Region"]
 
 # Integer coefficients of more digits than this are printed as decimals.
 _SHOWN_DIGITS = 6
@@ -152,7 +152,7 @@ class Region:
             return np.asarray(self._rnn.lower(self.rows)(network))
         if not self.is_rational:
             raise WeightsError("the region has symbolic weights: pass the network to put in")
-        return numbers_to_rows(self.rows.tolist(), self.rows.cols)
+        return _numbers_to_rows(self.rows.tolist(), self.rows.cols)
 
     def closed_form(self) -> Any:
         """Share of the inputs in the region as a sympy expression, for rational weights.
@@ -168,7 +168,7 @@ class Region:
         return closed_form(self.rows) if self.rows.rows else sympy.Integer(1)
 
 
-def numbers_to_rows(rows: list[list[Any]], n: int) -> NDArray[np.float64]:
+def _numbers_to_rows(rows: list[list[Any]], n: int) -> NDArray[np.float64]:
     """Rows of exact numbers as floats, each scaled to a largest entry of 1 in size."""
     scaled = np.empty((len(rows), n))
     for i, row in enumerate(rows):
