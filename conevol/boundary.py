@@ -182,14 +182,20 @@ def face_lattice(boundary: Boundary) -> FaceLattice:
     from conevol.kernels import lattice
 
     budget = Budget()
-    status, sets, dims, first, end, entries = lattice.face_sets(
-        boundary.sets, boundary.rank, budget.memory, budget.seconds
-    )
-    if status != lattice.OK:
+    refused = budget.any_lattice_refused(boundary.rank)
+    if not refused:
+        status, sets, dims, first, end, entries = lattice.face_sets(
+            boundary.sets, boundary.rank, budget.memory, budget.seconds
+        )
+        if status != lattice.OK:
+            refused = (
+                f"more than {len(dims)} take more than {budget.memory:.2g} bytes or an estimated "
+                f"{budget.seconds:.2g} s"
+            )
+    if refused:
         raise FractionError(
             f"the faces of the cone of {len(boundary.facets)} facets and {len(boundary.rays)} rays "
-            f"in {boundary.rank} dimensions cannot be listed: more than {len(dims)} take more "
-            f"than {budget.memory:.2g} bytes or {budget.seconds:.2g} s"
+            f"in {boundary.rank} dimensions cannot be listed: {refused}"
         )
     facets = [entries[a:b] for a, b in zip(first, end, strict=True)]
     return FaceLattice(_members(sets), dims, facets)

@@ -22,15 +22,17 @@ if TYPE_CHECKING:
 
 __all__ = ["Cone"]
 
-# A cone at least as large is sampled by trying.
-_WIDE = 0.05
+# A cone at least as large is sampled by trying points of all space; so is one of the second
+# size that takes too many pieces.
+_WIDE, _TRIED = 0.05, 1e-5
 
 
 class Cone:
     """The polyhedral cone {x : normals @ x >= 0}.
 
     Everything but the normals is computed when it is first asked for, and kept.
-    Facets, rays and faces are those of the given doubles as exact numbers.
+    Facets, rays and faces are those of the given doubles as exact numbers, but for d > 3
+    normals that span less than all of space but for a few roundings count as doing so.
 
     Parameters
     ----------
@@ -73,11 +75,12 @@ class Cone:
         """The cone of all non-negative combinations of rays (n, d).
 
         Rays may be redundant, and may hold lines; rows of zeros do not count.  Facets
-        and extreme rays are those of the given doubles, decided in integers; then the
-        normals are rounded.  `fraction`, `rays`, `facets` and `faces` go by
-        the rays, not by the rounded normals.  If the rays do not span the space, the
-        interior is empty and the fraction 0: the normals hold opposite pairs, and `rays`
-        and `lineality` are there nevertheless.
+        and extreme rays are those of the given doubles, decided in integers (rays in one
+        plane but for rounding are not in one plane); then the normals are rounded.
+        `fraction`, `rays`, `facets` and `faces` go by the rays, not by the rounded
+        normals.  If the rays do not span the space, the interior is empty and the
+        fraction 0: the normals hold opposite pairs, and `rays` and `lineality` are
+        there nevertheless.
 
         Raises
         ------
@@ -303,9 +306,11 @@ class Cone:
 
         Divided by their lengths they are uniform on the part of the sphere in the cone.
         They are exactly distributed but for the rounding of `rays`.  A cone of a fraction
-        below 1/20 is cut into simplicial pieces, of which a share between 1/3
-        (d = 4) and 1/20 (d = 10) of the tries is kept however small the cone is, so the time
-        does not depend on the fraction; but pieces are many in high dimensions.
+        below 1/20 is cut into simplicial pieces, in which about one try in two is kept
+        (one in ten in the orthant of ten dimensions) however small the cone is, so the
+        time does not depend on the fraction.  Thin cones that are wide in many
+        directions take many pieces; beyond 100 000 points of all space are tried
+        instead if at least one in 100 000 lies in the cone.
 
         Parameters
         ----------
@@ -317,7 +322,8 @@ class Cone:
         Raises
         ------
         FractionError
-            If the interior is empty, or if more than 100 000 pieces are needed.
+            If the interior is empty, or a cone of a fraction below 1e-5 takes more than
+            100 000 pieces.
 
         Examples
         --------
@@ -326,7 +332,12 @@ class Cone:
         >>> bool(needle.contains(x).mean() > 0.999)
         True
         """
-        from conevol.cone_sampling import gaussian_points, in_pieces, triangulation
+        from conevol.cone_sampling import (
+            compact_pieces,
+            gaussian_points,
+            in_pieces,
+            triangulation,
+        )
 
         if n < 0:
             raise NormalsError(f"n is {n}, expected a natural number")
@@ -339,7 +350,12 @@ class Cone:
         basis = np.eye(d)
         if len(boundary.lineality):
             basis = np.linalg.svd(boundary.lineality)[2][len(boundary.lineality) :]
-        pieces = (boundary.rays @ basis.T)[triangulation(self._lattice)]
+        try:
+            pieces = compact_pieces((boundary.rays @ basis.T)[triangulation(self._lattice)])
+        except FractionError:
+            if self.fraction < _TRIED:
+                raise
+            return gaussian_points(self.contains, n, d, rng)
         lines = rng.standard_normal((n, len(boundary.lineality))) @ boundary.lineality
         return in_pieces(pieces, n, rng) @ basis + lines
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from conevol.boundary import FaceLattice
 
-__all__ = ["gaussian_points", "in_pieces", "triangulation"]
+__all__ = ["compact_pieces", "gaussian_points", "in_pieces", "triangulation"]
 
 # Pieces, and points drawn at a time.
 MAX_PIECES, _BATCH = 100_000, 2**15
@@ -100,9 +100,11 @@ def compact_pieces(pieces: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def in_pieces(pieces: NDArray[np.float64], n: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    """n Gaussian points (n, m) in the union of simplicial pieces (s, m, m) of unit rays."""
+    """n Gaussian points (n, m) in a union of simplicial pieces (s, m, m) of unit rays.
+
+    The pieces are those of `compact_pieces`: others would lose most of the tries.
+    """
     m = pieces.shape[2]
-    pieces = compact_pieces(pieces)
     cosines = _axes(pieces)[1]
     corners = pieces / cosines[:, :, None]
     # Volumes of the simplices, but for a common factor.

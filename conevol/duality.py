@@ -54,7 +54,13 @@ class Generated:
             As `conevol.fraction`.
         """
         from conevol.budget import Budget
-        from conevol.engine import RTOL, WORST_BOUND, failure, fraction_of_rays
+        from conevol.engine import (
+            RTOL,
+            WORST_BOUND,
+            cone_fraction,
+            failure,
+            fraction_of_rays,
+        )
         from conevol.kernels.geometry import rotate_rows
 
         b, d = self.boundary, self.normals.shape[1]
@@ -62,15 +68,19 @@ class Generated:
             return FractionReport(0.0, 0.0, 0.0, "closed", b.rank, 1, 0)
         if b.rank <= 1:
             return FractionReport(1.0 - 0.5 * b.rank, 0.0, 0.0, "closed", b.rank, 1, 0)
-        hi, lo, rays, moved = self.normals, self.normals_lo, b.rays, 0.0
+        hi, lo, rays = self.normals, self.normals_lo, b.rays
         if b.rank < d:
-            hi, lo, _ = rotate_rows(hi, b.rank)
+            hi, lo, _ = rotate_rows(hi, lo, b.rank)
             rays = unit_rows(np.linalg.lstsq(hi, self.normals @ rays.T, rcond=None)[0].T)
-            moved = len(hi) * d * 2.0**-53
-        value, bound, info = fraction_of_rays(
-            hi, lo, np.ascontiguousarray(rays), b.sets, Budget(), RTOL
-        )
-        bound += moved / np.pi
+        rays = np.ascontiguousarray(rays)
+        result = fraction_of_rays(hi, lo, rays, b.sets, Budget(), RTOL)
+        if result[2].status != "ok" or not result[1] <= RTOL * result[0]:
+            # Facets that only rounding has set apart are too much for the lattice; as normals
+            # they are merged.  Rounding turned each by at most d units.
+            value, bound, info = cone_fraction(self.normals)
+            turned = len(self.normals) * d * 2.0**-53 / np.pi
+            result = min(result, (value, bound + turned, info), key=lambda r: r[1])
+        value, bound, info = result
         if info.status != "ok" or not bound <= WORST_BOUND:
             raise failure(self.normals.shape, info)
         return FractionReport(value, bound, 0.0, info.method, b.rank, info.faces, info.nodes)

@@ -292,6 +292,11 @@ def cone_fraction(
     return result
 
 
+def _missed(result: Result, rtol: float) -> bool:
+    """Whether there is a value, known less well than wanted."""
+    return result[2].status == "ok" and not result[1] <= rtol * result[0]
+
+
 def _fraction(reduced: Reduced, budget: Budget, rtol: float, method: str) -> Result:
     """The fraction of a reduced cone, by whichever path fits."""
     m, k = reduced.rank, len(reduced.hi)
@@ -306,8 +311,13 @@ def _fraction(reduced: Reduced, budget: Budget, rtol: float, method: str) -> Res
         result = math.nan, 1.0, Info("not simplicial", method, m)
     if result is None:
         result = _by_lattice(reduced, budget, rtol)
+    elif result[2].method.startswith("subsets") and _missed(result, rtol) and method == "auto":
+        # Projections can do what elimination cannot.
+        again = _by_lattice(reduced, budget, rtol)
+        result = again if again[1] < result[1] else result
     value, bound, info = result
-    return value, min(1.0, bound + reduced.moved / math.pi), info
+    # No fraction is negative, so 0 is nearer to it than a negative value.
+    return max(value, 0.0), min(1.0, bound + reduced.moved / math.pi), info
 
 
 def simplicial_fractions(

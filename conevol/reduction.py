@@ -104,7 +104,7 @@ def _split_lineality(rows: np.ndarray, kept: np.ndarray) -> Reduced:
         return Reduced(d, rows, np.zeros_like(rows), rows, 0.0, kept)
     exact, columns = independent(integer_rows(rows))
     rank = len(exact)
-    hi, lo, residuals = rotate_rows(rows, rank)
+    hi, lo, residuals = rotate_rows(rows, np.zeros_like(rows), rank)
     significant = int(np.count_nonzero(residuals > RANK_TOLERANCE))
     if significant < rank:
         angles = np.linalg.norm(hi[:, significant:], axis=1) / np.linalg.norm(hi, axis=1)

@@ -146,6 +146,6 @@ def sampled_fraction(
     means = sums.reshape(SHIFTS, blocks).sum(axis=1) / points
     value = float(means.mean())
     error = float(means.std(ddof=1)) / math.sqrt(SHIFTS)
-    if not error <= FEW * value:
+    if value == 0.0 or error > FEW * value:
         error = max(error, 1.0 / (points * SHIFTS))
     return value, error, m, points * SHIFTS

@@ -123,7 +123,7 @@ def test_smallest_cap_holds_all_rays_and_cannot_shrink(seed, d, n):
 
 def test_rotated_rows_keep_their_inner_products():
     a = np.array([[1.0, -1, 0, 0], [0, 1, -1, 0], [0, 0, 1, -1], [1, 0, -1, 0], [0, 1, 0, -1]])
-    hi, lo, residuals = rotate_rows(a, 3)
+    hi, lo, residuals = rotate_rows(a, np.zeros_like(a), 3)
     assert hi.shape == (5, 3)
     assert residuals.min() > 0.1
     with mp.workdps(40):

@@ -178,15 +178,15 @@ def _square(m, hi, lo):
 
 
 @kernel
-def rotate_rows(a, rank):
-    """Coordinates (hi, lo), each (k, rank), of the rows of a in an orthonormal basis of their span.
+def rotate_rows(a, a_lo, rank):
+    """Coordinates (hi, lo), each (k, rank), of the rows of a + a_lo in an orthonormal basis.
 
-    Householder QR with pivoting by the residual relative to the row, in
-    double-double.  Also returns that residual for each coordinate, falling;
+    The basis spans them.  Householder QR with pivoting by the residual relative to the
+    row, in double-double.  Also returns that residual for each coordinate, falling;
     coordinates beyond the numerical rank are only noise.
     """
     k, d = a.shape
-    hi, lo = a.copy(), np.zeros((k, d))
+    hi, lo = a.copy(), a_lo.copy()
     out_hi, out_lo = np.zeros((k, rank)), np.zeros((k, rank))
     residuals, lengths = np.zeros(rank), np.empty(k)
     wh, wl = np.zeros(d), np.zeros(d)
