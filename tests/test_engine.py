@@ -31,6 +31,15 @@ def certain(normals, **options):
     return value, bound
 
 
+def check_split(a, plane):
+    """The parts of a cone on both sides of a plane add up to it."""
+    whole, bound = certain(a)
+    left, left_bound, _ = cone_fraction(np.vstack([a, plane]))
+    right, right_bound, _ = cone_fraction(np.vstack([a, -plane]))
+    assert abs(left + right - whole) <= bound + left_bound + right_bound
+    assert abs(left + right - whole) <= 1e-13 * whole
+
+
 def block(a, b):
     """Normals of the product of two cones."""
     return np.block([[a, np.zeros((len(a), b.shape[1]))], [np.zeros((len(b), a.shape[1])), b]])
@@ -58,19 +67,18 @@ def test_cross_polytope_is_the_twenty_four_cell():
 @settings(max_examples=15, deadline=None)
 def test_a_split_is_additive(seed, d, extra):
     rng = np.random.default_rng(seed)
-    a = random_cone(rng, d + extra, d)
-    plane = rng.normal(size=(1, d))
-    whole, bound = certain(a)
-    left, left_bound, _ = cone_fraction(np.vstack([a, plane]))
-    right, right_bound, _ = cone_fraction(np.vstack([a, -plane]))
-    assert abs(left + right - whole) <= bound + left_bound + right_bound
-    assert abs(left + right - whole) <= 1e-13 * whole
+    check_split(random_cone(rng, d + extra, d), rng.normal(size=(1, d)))
 
 
-@given(SEEDS, st.integers(2, 5), st.integers(0, 2))
-@settings(max_examples=6, deadline=None)
-def test_sign_patterns_sum_to_one(seed, d, extra):
-    a = np.random.default_rng(seed).normal(size=(d + extra, d))
+@given(SEEDS, st.integers(2, 6), st.integers(1, 8), st.sampled_from([0.0, 1e-6, 1.0]))
+@settings(max_examples=8, deadline=None)
+def test_sign_patterns_sum_to_one(seed, d, k, width):
+    """Of up to 8 half-spaces in 6 dimensions: generic, nearly lineal, small integers."""
+    rng = np.random.default_rng(seed)
+    a = rng.normal(size=(k, d))
+    a[:, 0] *= width
+    if width == 0.0:
+        a = rng.integers(-2, 3, size=(k, d)).astype(float)
     total = slack = 0.0
     for signs in itertools.product((1.0, -1.0), repeat=len(a)):
         value, bound, info = cone_fraction(a * np.array(signs)[:, None])
@@ -128,13 +136,7 @@ def test_lineality_is_split_off_exactly(seed, d):
 @settings(max_examples=15, deadline=None)
 def test_nearly_lineal_cones_split_additively(seed, d, extra, eps):
     rng = np.random.default_rng(seed)
-    a = nearly_lineal(rng, d + extra, d, eps)
-    plane = rng.normal(size=(1, d))
-    whole, bound = certain(a)
-    left, left_bound, _ = cone_fraction(np.vstack([a, plane]))
-    right, right_bound, _ = cone_fraction(np.vstack([a, -plane]))
-    assert abs(left + right - whole) <= bound + left_bound + right_bound
-    assert abs(left + right - whole) <= 1e-13 * whole
+    check_split(nearly_lineal(rng, d + extra, d, eps), rng.normal(size=(1, d)))
 
 
 @given(SEEDS, st.integers(4, 5))

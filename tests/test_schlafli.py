@@ -3,7 +3,7 @@ import math
 import mpmath as mp
 import numpy as np
 import pytest
-from cones import random_cone
+from cones import nearly_lineal, random_cone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -27,10 +27,15 @@ def data(normals):
     return general.lattice_data(reduced.hi, reduced.lo, sets, axes[0], 1e9, 60.0), axes[0], rays
 
 
-def run(dims, pointer, facets, kappa, h, kappa_max, longest, absolute=False):
+def lengths_of_edges(dims, pointer, facets, kappa, h):
     lengths = np.zeros(dims.size)
     for f in np.flatnonzero(dims == 2):
         lengths[f] = h[0, pointer[f] : pointer[f + 1]].sum()
+    return lengths
+
+
+def run(dims, pointer, facets, kappa, h, kappa_max, longest, absolute=False):
+    lengths = lengths_of_edges(dims, pointer, facets, kappa, h)
     work = np.empty((dims.size + schlafli.WORK_ROWS, schlafli.NODES))
     return schlafli.sweep(
         dims, pointer, facets, kappa[0], h[0], lengths, kappa_max, longest, absolute, work
@@ -63,6 +68,23 @@ def test_discretisation_estimate_bounds_what_finer_panels_change(seed, d):
         assert abs(value - fine) <= schlafli.TAIL_SAFETY * tail + 1e-12 * fine
     amplified, _ = run(*(x if i != 4 else abs(x) for i, x in enumerate(rest)), kappa_max, 2.0, True)
     assert amplified >= fine * (1.0 - 1e-9)
+
+
+@pytest.mark.parametrize("d", [4, 5, 6])
+def test_the_bound_holds_where_the_panels_are_too_long(d, monkeypatch):
+    """There the tail is most of the error: panels start so long that shortening does not help."""
+    (_, *rest, kappa_max, _), _, _ = data(nearly_lineal(np.random.default_rng(d), d, d, 1e-9))
+    exact, _ = run(*rest, kappa_max, 0.7)
+    monkeypatch.setattr(schlafli, "PANEL", 12.0)
+    monkeypatch.setattr(schlafli, "SHORT_PANEL", 12.0)
+    dims, pointer, facets, kappa, h = rest
+    work = np.empty((dims.size + schlafli.WORK_ROWS, schlafli.NODES))
+    value, bound, panels = schlafli.integrate.py_func(
+        dims, pointer, facets, kappa[0], h[0].copy(), lengths_of_edges(*rest), kappa_max, 0.0, work
+    )
+    assert panels < 6
+    assert abs(value - exact) > 1e-11 * exact
+    assert abs(value - exact) <= bound < 1e-3 * exact
 
 
 def test_collocation_integrates_polynomials_exactly():
