@@ -107,8 +107,8 @@ def run() -> None:
     values.update({f"threads_d{d}": f"{gain:.2f}" for d, gain in gains.items()})
     text = (
         "Random normals; CPU time of one core after compilation, cones in a batch. SciPy is\n"
-        "`multivariate_normal.cdf` at its default settings, which gives five digits, on one of the\n"
-        "same cones.\n\n"
+        "`multivariate_normal.cdf` at its default settings, which gives five digits, on one of\n"
+        "the same cones.\n\n"
         + report.table(headings, rows)
         + f"\n\nAt d = 20 a cone takes {peak:,.0f} MB (goal: {MEGABYTES:,}).\n\n"
         "Two threads on a batch, wall-clock time of one over that of two (goal: 1.7):\n\n"

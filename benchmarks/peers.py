@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks import exhaustive, peers_picture, report
 from benchmarks.covariances import DIMENSIONS, FAMILIES, matrix, reference
 from benchmarks.peers_r import Answer, Mvtnorm
-from conevol import orthant_probability
+from conevol.orthant import orthant_probability
 
 # No call is started that is expected to take longer, and one in R is ended after twice that;
 # three times as long where conevol itself takes about a second.

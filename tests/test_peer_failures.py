@@ -15,6 +15,7 @@ import pytest
 from cones import nearly_lineal, random_cone, rotation
 
 import conevol
+from conevol.orthant import orthant_probability
 from conevol.precision import fraction as precise
 
 
@@ -55,7 +56,7 @@ def one_factor_exactly(loadings, pair=None):
 
 
 def check(covariance, exact, relative=1e-13):
-    value, bound = conevol.orthant_probability(covariance, error_bound=True)
+    value, bound = orthant_probability(covariance, error_bound=True)
     assert 0.0 <= value <= 1.0
     with mp.workdps(30):
         error = abs(mp.mpf(value) - exact)
@@ -102,7 +103,7 @@ def test_what_looks_converged_is():
     check(covariance, mp.mpf(1) / math.factorial(d + 1))
     rho = -1.0 / 8.0 + 2.0**-13
     small = rho + (1.0 - rho) * np.eye(d)
-    value, bound = conevol.orthant_probability(small, error_bound=True)
+    value, bound = orthant_probability(small, error_bound=True)
     assert 0.0 < value < 1e-12
     assert bound < 1e-10 * value
 
@@ -110,10 +111,10 @@ def test_what_looks_converged_is():
 def test_the_same_answer_twice():
     """SciPy's differs from call to call (its issues 13824, 23469), and with the thread count."""
     covariance = one_factor(LOADINGS[:7])
-    first = conevol.orthant_probability(covariance, error_bound=True)
-    assert conevol.orthant_probability(covariance, error_bound=True) == first
+    first = orthant_probability(covariance, error_bound=True)
+    assert orthant_probability(covariance, error_bound=True) == first
     for threads in (1, 2, 5):
-        batch = conevol.orthant_probability([covariance] * 9, threads=threads)
+        batch = orthant_probability([covariance] * 9, threads=threads)
         assert (batch == first.value).all()
 
 
@@ -231,7 +232,7 @@ def test_nearly_lineal_cones_are_not_nearly_right():
 def test_a_covariance_and_its_cone_agree(d):
     """The same number by two ways in: a covariance with exact products, and half-spaces."""
     rows = np.random.default_rng(d).integers(-4, 5, (d, d)).astype(float)
-    value, bound = conevol.orthant_probability(rows @ rows.T, error_bound=True)
+    value, bound = orthant_probability(rows @ rows.T, error_bound=True)
     other, other_bound = conevol.fraction(rows, error_bound=True)
     assert abs(value - other) <= bound + other_bound
     turned = conevol.fraction(rows @ rotation(np.random.default_rng(1), d))
