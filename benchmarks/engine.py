@@ -65,9 +65,10 @@ def _row(kind: str, normals: np.ndarray, allowed: float, peer: bool) -> tuple[li
     scipy = _scipy(normals[0]) if peer else None
     if scipy is not None:
         calls["scipy"] = scipy
-    times = best_times(calls, seconds=0.5, rounds=3)
+    times = best_times(calls, seconds=0.3, rounds=2)
     each = 1e6 * times["ours"] / count
     ratio = f"{1e6 * times['scipy'] / each:,.1f}" if "scipy" in times else ""
+    print(f"{kind}, d = {d}: {each:,.1f} microseconds", flush=True)
     row = [kind, str(d), f"{each:,.1f}", f"{allowed:,}", f"{each / allowed:.2f}", ratio]
     return row, each
 
