@@ -24,7 +24,14 @@ if TYPE_CHECKING:
     from conevol._report import FractionReport
     from conevol.cells import AccuracyResult, Cells, EnsembleAccuracy, accuracy
     from conevol.cone import Cone
-    from conevol.estimators import SampledAccuracy, gaussian_inputs, sample_accuracy
+    from conevol.estimators import (
+        Estimate,
+        Estimator,
+        SampledAccuracy,
+        estimator,
+        gaussian_inputs,
+        sample_accuracy,
+    )
     from conevol.intrinsic import intrinsic_volumes, statistical_dimension
     from conevol.measures import Bounded, Moments, gradient, moments
     from conevol.network import Ensemble, LinearMaps, ReluRNN
@@ -39,6 +46,8 @@ _HOME = {
     "Ensemble": "conevol.network",
     "EnsembleAccuracy": "conevol.cells",
     "FractionReport": "conevol._report",
+    "Estimate": "conevol.estimators",
+    "Estimator": "conevol.estimators",
     "FractionResult": "conevol._fraction",
     "LinearMaps": "conevol.network",
     "Moments": "conevol.measures",
@@ -46,6 +55,7 @@ _HOME = {
     "SampledAccuracy": "conevol.estimators",
     "Task": "conevol.tasks",
     "accuracy": "conevol.cells",
+    "estimator": "conevol.estimators",
     "fraction": "conevol._fraction",
     "gaussian_inputs": "conevol.estimators",
     "gradient": "conevol.measures",
@@ -64,6 +74,8 @@ __all__ = [
     "Cone",
     "Ensemble",
     "EnsembleAccuracy",
+    "Estimate",
+    "Estimator",
     "FractionReport",
     "FractionResult",
     "LinearMaps",
@@ -74,6 +86,7 @@ __all__ = [
     "__version__",
     "accuracy",
     "errors",
+    "estimator",
     "fraction",
     "gaussian_inputs",
     "gradient",

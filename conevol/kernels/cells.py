@@ -24,6 +24,7 @@ import numpy as np
 
 from conevol.kernels._jit import inline_kernel, kernel
 from conevol.kernels.exact import SCRATCH_ROWS
+from conevol.kernels.operations import area_operations, cut_operations, locate_operations
 from conevol.kernels.polygon import (
     CROSSES,
     EMPTY,
@@ -60,7 +61,8 @@ Fan = namedtuple("Fan", "rows region_rows region_label")
 #   h, eh, size        the same after the ReLU; size = largest entry of h
 #   path    (T + 1, 6) ints: m, slot, active, state, m and slot of the pending side
 #   where   (2P,) ints: where a pattern's polygon lies to order and logit planes
-Space = namedtuple("Space", "a edge vert sign z ez h eh size path where")
+#   spent   (1,) ints: operations so far
+Space = namedtuple("Space", "a edge vert sign z ez h eh size path where spent")
 _M, _SLOT, _ACTIVE, _PENDING, _M_OFF, _SLOT_OFF = 0, 1, 2, 3, 4, 5
 
 # Optional table of cells; every array has one row a cell but `rays`.
@@ -85,6 +87,7 @@ def new_space(n, hidden, pairs):
         np.zeros((n, hidden)),
         np.zeros((total + 1, 6), np.int64),
         np.empty(2 * pairs, np.int64),
+        np.zeros(1, np.int64),
     )
 
 
@@ -117,16 +120,33 @@ def _put_rows(a, row, x, y, z, error):
 
 
 @inline_kernel
-def _locate(m, p, edge, vert, a, row, sign):
+def _locate(m, p, ws, row):
     """`locate`, and a bound of the fraction that rounding may put on the wrong side."""
-    place = locate(m, p, edge, vert, a, row, sign)
+    place = locate(m, p, ws.edge, ws.vert, ws.a, row, ws.sign)
+    ws.spent[0] += locate_operations(m, place, row, ws.a)
     lost = 0.0
     if place & NEAR:
-        lost = doubt(m, p, edge, vert, a, row, sign)
+        lost, operations = doubt(m, p, ws.edge, ws.vert, ws.a, row, ws.sign)
+        ws.spent[0] += operations
     place &= ~NEAR
     if place >= CROSSES:
-        lost += a[row, 5]
+        lost += ws.a[row, 5]
     return place, lost
+
+
+@inline_kernel
+def _cut(m, p, q, ws, row, side, where):
+    """`cut`, counted."""
+    m = cut(m, p, q, ws.edge, ws.vert, ws.a, row, ws.sign, side, where)
+    ws.spent[0] += cut_operations(m, q, ws.vert)
+    return m
+
+
+@inline_kernel
+def _fraction(m, p, ws):
+    """`polygon_fraction`, counted."""
+    ws.spent[0] += area_operations(m)
+    return polygon_fraction(m, p, ws.edge, ws.vert, ws.a, _NEGLIGIBLE)
 
 
 @inline_kernel
@@ -134,11 +154,13 @@ def _pre_activations(w_hi, w_hh, ws, t, unit):
     """Maps z[t] of all neurons from h[t - 1] (of active neurons), with error bounds."""
     hidden = w_hi.shape[0]
     gamma = (hidden + 2) * unit
+    active = 0
     for j in range(hidden):
         x = y = error = 0.0
         if t > 0:
             for k in range(hidden):
                 if ws.size[t - 1, k] > 0.0 or ws.eh[t - 1, k] > 0.0:
+                    active += 1
                     w = w_hh[j, k]
                     x += w * ws.h[t - 1, k, 0]
                     y += w * ws.h[t - 1, k, 1]
@@ -147,6 +169,7 @@ def _pre_activations(w_hi, w_hh, ws, t, unit):
         # The newest input enters exactly; it is the only one in its column.
         ws.z[t, j, t] = w_hi[j]
         ws.ez[t, j] = error
+    ws.spent[0] += 1 + 4 * active
 
 
 @inline_kernel
@@ -163,15 +186,15 @@ def _set_active(ws, t, j, active):
 
 
 @inline_kernel
-def _clip(m, p, edge, vert, a, row, sign, slot, spare):
+def _clip(m, p, ws, row, slot, spare):
     """Polygon p on the positive side of a row; returns (m, slot of it, fraction in doubt)."""
-    where, lost = _locate(m, p, edge, vert, a, row, sign)
+    where, lost = _locate(m, p, ws, row)
     if where == INSIDE:
         return m, p, lost
     if where == OUTSIDE:
         return EMPTY, p, lost
     q = slot if p != slot else spare
-    return cut(m, p, q, edge, vert, a, row, sign, 1, where), q, lost
+    return _cut(m, p, q, ws, row, 1, where), q, lost
 
 
 @inline_kernel
@@ -204,9 +227,11 @@ def _logit_place(w_oh, ws, m, p, i, j, unit, reals):
         i, j = j, i
     last = ws.h.shape[0] - 1
     gamma = (hidden + 3) * unit
+    active = 0
     x = y = z = error = 0.0
     for k in range(hidden):
         if ws.size[last, k] > 0.0 or ws.eh[last, k] > 0.0:
+            active += 1
             w = w_oh[i, k] - w_oh[j, k]
             x += w * ws.h[last, k, 0]
             y += w * ws.h[last, k, 1]
@@ -214,16 +239,17 @@ def _logit_place(w_oh, ws, m, p, i, j, unit, reals):
             error += abs(w) * (ws.eh[last, k] + gamma * ws.size[last, k])
     row = 2 * pairs + 2 * pair
     size = _put_rows(ws.a, row, x, y, z, error)
+    ws.spent[0] += 3 + 5 * active
     if size <= error or not 0.0 < size < math.inf:
         place, lost = _ZERO, 0.0
         if error > 0.0:
-            value, bound = polygon_fraction(m, p, ws.edge, ws.vert, ws.a, _NEGLIGIBLE)
+            value, bound = _fraction(m, p, ws)
             reals[3] += value + bound
         if not size < math.inf:
             # `walk` reports it.
             lost = math.inf
     else:
-        place, lost = _locate(m, p, ws.edge, ws.vert, ws.a, row, ws.sign)
+        place, lost = _locate(m, p, ws, row)
     reals[1] += lost
     ws.where[pairs + pair] = place
     return place
@@ -301,7 +327,7 @@ def _record(ws, table, cells, at, m, p, label, leader, ties, value, error):
 def _predictions(w_oh, ws, m_pattern, pattern, m, p, label, unit, rule, reals, counts, table, mode):
     """Cut a piece (m, p) with one label by the logit planes and account for its cells.
 
-    reals: right, error, tied mass, unresolved mass.  counts: patterns, cells, rays.
+    reals: right, error, tied mass, unresolved mass.  counts: patterns, cells, rays, operations.
     """
     n = w_oh.shape[0]
     pairs = n * (n - 1) // 2
@@ -323,18 +349,17 @@ def _predictions(w_oh, ws, m_pattern, pattern, m, p, label, unit, rule, reals, c
                 rivals += 1
                 if place >= CROSSES and m_cell != EMPTY:
                     row = 2 * pairs + _pair_row(top, o, n)
-                    m_cell, q, lost = _clip(
-                        m_cell, q, ws.edge, ws.vert, ws.a, row, ws.sign, slot, slot + 1
-                    )
+                    m_cell, q, lost = _clip(m_cell, q, ws, row, slot, slot + 1)
                     reals[1] += lost
                 elif place < CROSSES:
                     m_cell = EMPTY
         # A tied set is accounted for once: with the label, or at its first member.
         if m_cell != EMPTY and (turn == 0 or (not has_label and leader == top)):
             if has_label or ties > 1 or mode == WRITE:
-                value, error = polygon_fraction(m_cell, q, ws.edge, ws.vert, ws.a, _NEGLIGIBLE)
+                value, error = _fraction(m_cell, q, ws)
                 if has_label:
                     reals[0] += _credit(label, leader, ties, rule) * value
+                    ws.spent[0] += 1
                     reals[1] += error
                 if ties > 1:
                     reals[2] += value
@@ -362,7 +387,7 @@ def _leaf(w_oh, fan, ws, m, p, unit, rule, reals, counts, table, mode):
     counts[0] += 1
     for pair in range(pairs):
         ws.where[pairs + pair] = _UNKNOWN
-        ws.where[pair], lost = _locate(m, p, ws.edge, ws.vert, ws.a, 2 * pair, ws.sign)
+        ws.where[pair], lost = _locate(m, p, ws, 2 * pair)
         reals[1] += lost
     for region in range(fan.region_rows.shape[0]):
         m_piece, q = m, p
@@ -372,9 +397,7 @@ def _leaf(w_oh, fan, ws, m, p, unit, rule, reals, counts, table, mode):
                 m_piece = EMPTY
                 break
             if place >= CROSSES:
-                m_piece, q, lost = _clip(
-                    m_piece, q, ws.edge, ws.vert, ws.a, row, ws.sign, slot, slot + 1
-                )
+                m_piece, q, lost = _clip(m_piece, q, ws, row, slot, slot + 1)
                 reals[1] += lost
                 if m_piece == EMPTY:
                     break
@@ -395,6 +418,7 @@ def _enter(ws, t, j, depth, base, reals):
     error = ws.ez[t, j]
     row = base + 2 * depth
     size = _put_rows(ws.a, row, x, y, z, error)
+    ws.spent[0] += 2
     step[_PENDING] = 0
     m_next, p_next = m, p
     if not size < math.inf:
@@ -405,14 +429,14 @@ def _enter(ws, t, j, depth, base, reals):
         _set_active(ws, t, j, False)
         ws.eh[t, j] = size + error if error > 0.0 else 0.0
     else:
-        where, lost = _locate(m, p, ws.edge, ws.vert, ws.a, row, ws.sign)
+        where, lost = _locate(m, p, ws, row)
         reals[1] += lost
         step[_ACTIVE] = 0 if where == OUTSIDE else 1
         _set_active(ws, t, j, where != OUTSIDE)
         if where >= CROSSES:
             on, off = 2 * depth + 1, 2 * depth + 2
-            m_next = cut(m, p, on, ws.edge, ws.vert, ws.a, row, ws.sign, 1, where)
-            step[_M_OFF] = cut(m, p, off, ws.edge, ws.vert, ws.a, row + 1, ws.sign, -1, where)
+            m_next = _cut(m, p, on, ws, row, 1, where)
+            step[_M_OFF] = _cut(m, p, off, ws, row + 1, -1, where)
             step[_SLOT_OFF] = off
             step[_PENDING] = 1
             p_next = on
@@ -425,7 +449,8 @@ def walk(w_hi, w_hh, w_oh, fan, ws, unit, rule, reals, counts, table, mode):
     """Visit all cells of one network depth first; returns a status.
 
     reals (4,): right, error bound, tied mass, unresolved mass.
-    counts (3,): patterns, cells, rays of all cells (not in mode SUM).
+    counts (4,): patterns, cells, rays of all cells (not in mode SUM), operations (see
+    `conevol.kernels.operations`).
     unit is the unit roundoff of the maps: 2^-53, or 0 when all of them are exact.
     """
     hidden, n = w_hi.shape[0], w_oh.shape[0]
@@ -468,6 +493,8 @@ def walk_range(w_hi, w_hh, w_oh, fan, units, rule, start, stop, reals, counts, s
     n, hidden = w_oh.shape[1], w_hi.shape[1]
     ws = new_space(n, hidden, n * (n - 1) // 2)
     for b in range(start, stop):
+        ws.spent[0] = 0
         status[b] = walk(
             w_hi[b], w_hh[b], w_oh[b], fan, ws, units[b], rule, reals[b], counts[b], table, mode
         )
+        counts[b, 3] = ws.spent[0]

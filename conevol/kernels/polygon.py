@@ -59,8 +59,10 @@ _SMALL_DEPTH = 3e-14
 _SMALLEST = 1e-300
 # Doubts larger than this, as a fraction, are compared with the whole polygon.
 _LARGE_DOUBT = 1e-11
+# Operations of one `_wedge` (see `conevol.kernels.operations`).
+_WEDGE_OPERATIONS = 34
 # Beyond this relative bound the determinants are recomputed in double-double.
-_REFINE_ABOVE = 3e-14
+REFINE_ABOVE = 3e-14
 # Below this distance from the origin a fan triangle has almost antipodal vertices.
 _ANTIPODAL = 0.05
 
@@ -211,14 +213,16 @@ def doubt(m, p, edge, vert, a, c, sign):
     has an area of at most s min(pi, s / sin theta), and being between the two planes
     at most 2 theta.  An arc to another vertex, phi away, may be s / cos(phi / 2) from the
     plane, which takes the place of s; where that says nothing, or no vertex is certain,
-    the whole polygon is in doubt.
+    the whole polygon is in doubt.  Returns the bound and the operations spent on it.
     """
     never_inline()
     if m == 1:
         # Two almost parallel planes: the lune between them.
-        return min(0.5, _wedge(math.pi, a, c, edge[p, 0]) * (0.25 / math.pi))
+        lune = _wedge(math.pi, a, c, edge[p, 0]) * (0.25 / math.pi)
+        return min(0.5, lune), _WEDGE_OPERATIONS
     filter, lift = _tolerances(a, c)
     total, decided = 0.0, m == 2
+    operations = 3
     for i in range(m if m > 2 else 1):
         if m > 2 and sign[i] != 0:
             decided = True
@@ -232,11 +236,15 @@ def doubt(m, p, edge, vert, a, c, sign):
         tolerance = 2.0 * math.sqrt(3.0) * (filter * vert[p, i, 3] + lift * vert[p, i, 4])
         length = vert[p, i, 3] * a[c, 3]
         s = min(tolerance / length, math.pi) if length > 0.0 else math.pi
+        operations += 5
         if m > 2:
-            s *= _spread(m, p, vert, i)
+            spread, more = _spread(m, p, vert, i)
+            s *= spread
+            operations += more
         if s < _SMALL_DEPTH:
             total += 2.0 * math.pi * s
         else:
+            operations += 2 * _WEDGE_OPERATIONS
             total += _wedge(s, a, c, edge[p, i])
             total += _wedge(s, a, c, edge[p, i + 1] if i + 1 < m else edge[p, 0])
     if m == 2:
@@ -246,18 +254,21 @@ def doubt(m, p, edge, vert, a, c, sign):
     if total > _LARGE_DOUBT or not decided:
         value, error = polygon_fraction(m, p, edge, vert, a, 1.0)
         total = value + error if not decided else min(total, value + error)
-    return total
+        operations += 50 * m
+    return total, operations
 
 
 @inline_kernel
 def _spread(m, p, vert, i):
-    """1 / cos(phi / 2) for the largest angle phi between vertex i and another."""
+    """1 / cos(phi / 2) for the largest angle phi between vertex i and another; operations."""
     lowest = 1.0
+    operations = 3 * m + 3
     for j in range(m):
         d = _dot(vert, p, i, j)
         if d < 0.0:
             lowest = min(lowest, d / math.sqrt(_dot(vert, p, i, i) * _dot(vert, p, j, j)))
-    return math.sqrt(2.0 / (1.0 + lowest)) if 1.0 + lowest > 1e-14 else math.inf
+            operations += 9
+    return math.sqrt(2.0 / (1.0 + lowest)) if 1.0 + lowest > 1e-14 else math.inf, operations
 
 
 @inline_kernel
@@ -523,7 +534,7 @@ def polygon_fraction(m, p, edge, vert, a, negligible):
             return 0.0, 0.0
         return (1.0 if m == 0 else 0.5), 0.0
     angle, error = half_excess(m, p, edge, vert, a, False)
-    if error > max(_REFINE_ABOVE * angle, negligible):
+    if error > max(REFINE_ABOVE * angle, negligible):
         angle, error = _refined(m, p, edge, vert, a, angle, error)
     return angle * (0.5 / math.pi), error * (0.5 / math.pi)
 
@@ -535,7 +546,7 @@ def _refined(m, p, edge, vert, a, angle, error):
     other, slack = half_excess(m, p, edge, vert, a, True)
     if slack < error:
         angle, error = other, slack
-    if error > _REFINE_ABOVE * angle:
+    if error > REFINE_ABOVE * angle:
         other, slack = half_excess_by_angles(m, p, edge, a)
         if slack < error:
             # Where the difference of angles is lost, the float value may still be good.
