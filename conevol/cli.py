@@ -1,4 +1,4 @@
-"""The command line: ``conevol accuracy``, ``fraction``, ``models`` and ``train``."""
+"""The command line: ``conevol accuracy``, ``fraction``, ``models``, ``train`` and ``bench``."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from conevol._version import __version__
+from conevol.bench.command import bench
 from conevol.errors import ConevolError, FileFormatError
 
 if TYPE_CHECKING:
@@ -38,6 +39,9 @@ def main() -> None:
     """Exact fractions of polyhedral cones, and exact accuracies of small ReLU networks."""
 
 
+main.add_command(bench)
+
+
 @main.command("accuracy")
 @click.argument("model", default="4/3")
 @click.option(
@@ -62,7 +66,7 @@ def accuracy_command(
     """
     from conevol.cells import accuracy
 
-    network = _network(model)
+    network = load_model(model)
     if task is not None:
         network.task = task
     started = time.perf_counter()
@@ -243,7 +247,7 @@ def train_command(
     click.echo(f"{out}: seed {plan.first_seed + best}, the best of {seeds}; {reached}")
 
 
-def _network(model: str) -> ReluRNN:
+def load_model(model: str) -> ReluRNN:
     """A bundled network or one from a file."""
     from conevol import zoo
     from conevol.network import ReluRNN

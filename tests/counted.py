@@ -7,6 +7,7 @@ multiply-add one; additions, comparisons and signs nothing.
 
 from __future__ import annotations
 
+import itertools
 import math
 import sys
 import types
@@ -167,8 +168,8 @@ def kernels(name: str) -> types.ModuleType:
     return module
 
 
-def walked(network) -> int:
-    """Operations of the exact accuracy of a network, n <= 3."""
+def walked(network) -> tuple[int, float]:
+    """Operations of the exact accuracy of a network, n <= 3, and its value."""
     from conevol.cells import _fan, _unit_roundoffs
     from conevol.network import Ensemble
     from conevol.tasks import get_task
@@ -179,12 +180,11 @@ def walked(network) -> int:
     reals = objects(np.zeros((1, 4)))
     counts = np.zeros((1, 4), dtype=np.int64)
     TALLY[0] = 0
-    module.walk_range(
-        *(objects(w[None]) for w in (network.W_hi, network.W_hh, network.W_oh)),
-        fan, objects(_unit_roundoffs(Ensemble.of([network]))), 0, 0, 1, reals, counts, np.zeros(1, np.int64),
-        module.new_table(0, 0, 0), module.SUM,
-    )  # fmt: skip
-    return TALLY[0], float(reals[0, 0]), counts
+    weights = [objects(w[None]) for w in (network.W_hi, network.W_hh, network.W_oh)]
+    units = objects(_unit_roundoffs(Ensemble.of([network])))
+    table, status = module.new_table(0, 0, 0), np.zeros(1, np.int64)
+    module.walk_range(*weights, fan, units, 0, 0, 1, reals, counts, status, table, module.SUM)
+    return TALLY[0], float(reals[0, 0])
 
 
 def simplicial(normals) -> tuple[int, float, int]:
@@ -198,3 +198,82 @@ def simplicial(normals) -> tuple[int, float, int]:
     kernels("rays").scale_rows(objects(normals), a)
     _, value, _, panels, _ = module.simplicial_fraction(a, *lattice, 5e-12, work)
     return TALLY[0], float(value), panels
+
+
+def clipped(normals) -> int:
+    """Operations of the fraction of one cone (k, 3)."""
+    TALLY[0] = 0
+    _fraction(normals)
+    return TALLY[0]
+
+
+def _fraction(normals) -> Counted:
+    """The fraction of a cone of counted or plain normals."""
+    values, errors = objects(np.zeros(1)), objects(np.zeros(1))
+    module = kernels("spherical")
+    module.fractions_range(objects(np.array(normals, dtype=float)[None]), 0, 1, values, errors)
+    return Counted(values[0])
+
+
+def note_original(network, q: float = 0.2) -> tuple[float, int]:
+    """The note's original version in plain Python, from its text: the value and operations.
+
+    The network's neurons are in the note's order already.
+    """
+    W_hi, W_hh, W_oh = (objects(w) for w in (network.W_hi, network.W_hh, network.W_oh))
+    TALLY[0] = 0
+    a = [W_hh[j, 0] * W_hi[0] + W_hh[j, 1] * W_hi[1] for j in range(4)]
+    b = [W_hh[j, 2] * W_hi[2] + W_hh[j, 3] * W_hi[3] for j in range(4)]
+    c = W_hi
+    alpha3, alpha2 = (a[3] - a[0]) / 2.0, (a[2] - a[1]) / 2.0
+    beta3, beta2 = (b[3] - b[0]) / 2.0, (b[2] - b[1]) / 2.0
+    gamma0, gamma1 = (c[0] - c[3]) / 2.0, (c[1] - c[2]) / 2.0
+    low_a, high_a = gamma0 / alpha3, gamma1 / alpha2
+    low_b, high_b = gamma0 / beta3, gamma1 / beta2
+    regions = [  # rows r with r . (x0, x1) >= 0; neurons on, with their x0 coefficient
+        ([(-1, low_a), (-1, high_b)], {0: b[0], 1: b[1]}),
+        ([(1, -low_b), (1, -high_a)], {2: a[2], 3: a[3]}),
+        ([(1, -low_a), (-1, high_a)], {1: a[1], 3: a[3]}),
+        ([(1, -high_b), (-1, low_b)], {0: b[0], 2: b[2]}),
+    ]
+    total = Counted(0.0)
+    for number, (rows, on) in enumerate(regions):
+        z3 = []
+        for j in range(4):
+            z0 = sum((W_hh[j, k] * on[k] for k in on), 0.0)
+            z1 = sum((W_hh[j, k] * c[k] for k in on), 0.0)
+            z3.append((z0, z1, W_hi[j]))
+        for order in itertools.permutations(range(3)):  # largest first
+            above = order.index(0) < order.index(1)  # x0 >= x1
+            if (number == 0 and above) or (number == 1 and not above):
+                continue
+            first, label, last = order
+            cone = [(*row, 0) for row in rows]
+            for i, k in ((first, label), (label, last)):
+                cone.append(tuple(float((l == i) - (l == k)) for l in range(3)))
+            volume = _fraction(cone)
+            if number >= 2 and label == 2:
+                total = total + volume / 3.0
+                continue
+            masks = ([], [])
+            for z in z3:
+                p = _fraction([*cone, z]) / volume
+                sigma = counted_sqrt(p * (1.0 - p))
+                less = math.sqrt(q / (1.0 - q)) * sigma
+                more = math.sqrt((1.0 - q) / q) * sigma
+                masks[0].append(p - less if p <= 0.5 else p + less)
+                masks[1].append(p + more if p <= 0.5 else p - more)
+            for chance, mask in zip((1.0 - q, q), masks, strict=True):
+                win = list(cone)
+                for other in {0, 1, 2} - {label}:
+                    weights = [(W_oh[label, j] - W_oh[other, j]) * mask[j] for j in range(4)]
+                    win.append(
+                        tuple(sum((weights[j] * z3[j][l] for j in range(4)), 0.0) for l in range(3))
+                    )
+                total = total + chance * _fraction(win)
+    return float(total), TALLY[0]
+
+
+def counted_sqrt(x) -> Counted:
+    TALLY[0] += 1
+    return Counted(math.sqrt(x))

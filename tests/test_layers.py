@@ -1,6 +1,6 @@
 """The package's layers: imports go one way only, and importing it is cheap.
 
-    cli, plot -> estimators -> cells, network, symbolic, tasks, zoo, files
+    cli, bench, plot -> estimators -> cells, network, symbolic, tasks, zoo, files
     -> cone, fraction -> kernels
 
 The engine of four and more dimensions and its parts are on the floor of `fraction`.
@@ -44,7 +44,7 @@ LAYERS = [
     },
     {"cells", "subtrees", "tree", "network", "tasks", "zoo", "files", "symbolic"},
     {"estimators"},
-    {"cli", "plot", "training", "__main__"},
+    {"cli", "plot", "training", "bench", "__main__"},
 ]
 ANYWHERE = {"errors", "parallel", "version"}
 HEIGHT = {part: height for height, layer in enumerate(LAYERS) for part in layer}

@@ -1,0 +1,94 @@
+"""Operations that are reported are those of an instrumented run of the kernels' own source."""
+
+import counted
+import numpy as np
+import pytest
+
+import conevol
+from conevol.estimators import estimator
+from conevol.estimators.note_cones import SIMPLEX_OPERATIONS
+from conevol.estimators.note_order import in_note_order
+from conevol.estimators.note_original import note_parts
+from conevol.kernels.operations import clip_operations
+
+
+def test_the_instrument_counts_by_the_rule():
+    x = counted.Counted(3.0)
+    counted.TALLY[0] = 0
+    assert 2.0 * x + x / 2.0 - abs(-x) == 4.5
+    assert counted.TALLY[0] == 2
+    counted.fma(x, x, x)
+    assert counted.TALLY[0] == 3
+    assert counted.objects([1.0, 2.0]) @ counted.objects([3.0, 4.0]) == 11.0
+    assert counted.TALLY[0] == 5
+
+
+@pytest.mark.parametrize("name", ["3/3", "4/3", "8/3"])
+def test_exact_accuracy_of_trained_networks(name):
+    networks = [conevol.zoo.load(name)]
+    networks += list(networks[0].noisy_copies(2, seed=3))
+    for network in networks:
+        operations, value = counted.walked(network)
+        result = conevol.accuracy(network)
+        assert value == result.value
+        assert result.operations == pytest.approx(operations, rel=0.02)
+        assert estimator("exact")(network).operations == result.operations
+
+
+def test_exact_accuracy_of_random_networks():
+    rng = np.random.default_rng(5)
+    for hidden in (1, 2, 4):
+        weights = [rng.standard_normal(s) for s in (hidden, (hidden, hidden), (3, hidden))]
+        network = conevol.ReluRNN(*weights)
+        operations, _ = counted.walked(network)
+        assert conevol.accuracy(network).operations == pytest.approx(operations, rel=0.03)
+
+
+def test_operations_of_an_ensemble_are_those_of_its_networks():
+    copies = conevol.zoo.load("4/3").noisy_copies(3)
+    alone = [conevol.accuracy(network).operations for network in copies]
+    assert conevol.accuracy(copies).operations.tolist() == alone
+
+
+def test_fractions_in_three_dimensions():
+    rng = np.random.default_rng(6)
+    for k in range(8):
+        normals = rng.standard_normal((40, k, 3)) + np.eye(3)[2]
+        reported = np.zeros(40, dtype=np.int64)
+        clip_operations(normals, 0, 40, reported)
+        run = np.array([counted.clipped(cone) for cone in normals])
+        # The rare antipodal triangles are not counted.
+        assert (run == reported).mean() >= 0.8
+        assert reported.sum() == pytest.approx(run.sum(), rel=0.04)
+
+
+def test_original_version():
+    """Against a scalar program written down from the note's text."""
+    for network in in_note_order(conevol.zoo.load("4/3").noisy_copies(3, seed=1)):
+        value, operations = counted.note_original(network)
+        parts = note_parts(conevol.Ensemble.of([network]))
+        assert parts.value[0] == pytest.approx(value, abs=1e-13)
+        assert parts.operations[0] == pytest.approx(operations, rel=0.02)
+
+
+def test_cones_with_noise():
+    """The mean of the simplices that the symmetric version adds up for one network."""
+    from conevol.estimators import note_cones
+    from conevol.estimators.note_symmetric import note_symmetric
+
+    seen, fraction = [], note_cones.fraction
+
+    def recorded(normals, **options):
+        if normals.shape[-1] == 5:
+            seen.extend(normals)
+        return fraction(normals, **options)
+
+    note_cones.fraction = recorded
+    try:
+        estimate = note_symmetric(conevol.zoo.load("4/3"))
+    finally:
+        note_cones.fraction = fraction
+    operations = [counted.simplicial(cone)[0] for cone in seen if cone.shape == (5, 5)]
+    assert len(operations) == len(seen) >= 24
+    assert np.mean(operations) == pytest.approx(SIMPLEX_OPERATIONS, rel=0.25)
+    assert estimate.operations > len(seen) * SIMPLEX_OPERATIONS
