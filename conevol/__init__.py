@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from conevol._version import __version__
 
 if TYPE_CHECKING:
-    from conevol import errors, precision, symbolic, tasks, zoo
+    from conevol import errors, precision, surprise, symbolic, tasks, zoo
     from conevol._fraction import FractionResult, fraction
     from conevol._report import FractionReport
     from conevol.cells import AccuracyResult, Cells, EnsembleAccuracy, accuracy
@@ -65,7 +65,7 @@ _HOME = {
     "sample_accuracy": "conevol.estimators",
     "statistical_dimension": "conevol.intrinsic",
 }
-_MODULES = ("errors", "precision", "symbolic", "tasks", "zoo")
+_MODULES = ("errors", "precision", "surprise", "symbolic", "tasks", "zoo")
 
 __all__ = [
     "AccuracyResult",
@@ -96,6 +96,7 @@ __all__ = [
     "precision",
     "sample_accuracy",
     "statistical_dimension",
+    "surprise",
     "symbolic",
     "tasks",
     "zoo",

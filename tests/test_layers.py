@@ -43,7 +43,7 @@ LAYERS = [
         "separation",
     },
     {"cells", "subtrees", "tree", "network", "tasks", "zoo", "files", "symbolic"},
-    {"estimators"},
+    {"estimators", "surprise"},
     {"cli", "plot", "training", "bench", "__main__"},
 ]
 ANYWHERE = {"errors", "parallel", "version"}

@@ -231,7 +231,10 @@ def measure_quality(
     """
     if copies < 1:
         raise ConevolError(f"copies is {copies}, expected at least 1")
-    chosen = [str(estimator(t)) for t in (estimators or default_estimators(network))]
+    chosen = [
+        str(estimator(t))
+        for t in (default_estimators(network) if estimators is None else estimators)
+    ]
     line = [str(estimator(f"sampling:samples={k}")) for k in samples]
     ensemble = network.noisy_copies(copies, noise, seed)
     settings = {
