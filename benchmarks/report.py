@@ -41,8 +41,12 @@ def load(name: str) -> dict[str, Any]:
 
 
 def fill_readme() -> None:
-    """Put the measured values into the README, between <!--name.key--> and <!---->."""
-    path = ROOT / "README.md"
+    """Put the measured values into README and docs, between <!--name.key--> and <!---->."""
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))):
+        _fill(path)
+
+
+def _fill(path: Path) -> None:
     text = path.read_text()
 
     def value(match: re.Match[str]) -> str:
@@ -50,4 +54,6 @@ def fill_readme() -> None:
         found: Any = load(name)[key] if (RESULTS / f"{name}.json").exists() else match.group(2)
         return f"<!--{match.group(1)}-->{found}<!---->"
 
-    path.write_text(re.sub(r"<!--([a-z_]+\.[a-z0-9_]+)-->(.*?)<!---->", value, text, flags=re.S))
+    filled = re.sub(r"<!--([a-z_]+\.[a-z0-9_]+)-->(.*?)<!---->", value, text, flags=re.S)
+    if filled != text:
+        path.write_text(filled)
