@@ -91,7 +91,7 @@ class AccuracyResult:
     operations : int
         Arithmetic spent, counted as `conevol.estimators.Estimate` has it; within 2 % of an
         instrumented run for n = 3, but for weights that are small integers, whose exact
-        signs are not counted.
+        signs are not counted; 0 for n > 3, where nothing is counted.
     table : Cells or None
         The cells, when asked for.
     """
@@ -283,6 +283,7 @@ def _by_tree(
         unresolved=min(sums.unresolved, 1.0),
         patterns=sums.patterns,
         cells=sums.cells,
+        operations=0,
         table=_as_cells(tree.cells(limit=max_cells), network.n) if table else None,
     )
 
@@ -328,6 +329,7 @@ def _blind(network: ReluRNN, task: Task, ties: str, table: bool) -> AccuracyResu
         unresolved=0.0,
         patterns=1,
         cells=len(labels),
+        operations=0,
         table=cells if table else None,
     )
 
@@ -354,7 +356,7 @@ def pattern_tree(
 def _stacked(results: list[AccuracyResult], ties: str) -> EnsembleAccuracy:
     reals = ("value", "error_bound", "tied", "unresolved")
     arrays: dict[str, Any] = {f: np.array([getattr(r, f) for r in results]) for f in reals}
-    for f in ("patterns", "cells"):
+    for f in ("patterns", "cells", "operations"):
         arrays[f] = np.array([getattr(r, f) for r in results], dtype=np.int64)
     return EnsembleAccuracy(ties=ties, **arrays)
 

@@ -195,7 +195,7 @@ def simplicial(normals) -> tuple[int, float, int]:
     work = objects(np.zeros((2**d + 4, 16)))
     TALLY[0] = 0
     a = objects(np.zeros((d, d)))
-    kernels("rays").scale_rows(objects(normals), a)
+    kernels("rays").scale_rows(objects(normals), a, np.empty(d, np.int64))
     _, value, _, panels, _ = module.simplicial_fraction(a, *lattice, 5e-12, work)
     return TALLY[0], float(value), panels
 

@@ -112,7 +112,7 @@ def draw_compute(quality: Quality, path: str | Path) -> Path:
             colour = _COLOURS[i % len(_COLOURS)]
             axes.plot(getattr(score, cost), score.rms, "D", color=colour, markersize=7, zorder=4)
             labels.append((getattr(score, cost), score.rms, score.estimator, colour))
-        if "exact" in scores:
+        if "exact" in scores and getattr(scores["exact"], cost) > 0.0:
             exact = scores["exact"]
             at = getattr(exact, cost)
             axes.plot(at, low * 1.25, "v", color="#D00000", markersize=9, zorder=4)

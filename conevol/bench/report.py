@@ -47,9 +47,9 @@ def rows(scores: list[Score]) -> list[list[str]]:
             _percent(s.rms) if s.estimator != "exact" else "< " + rounded_up(s.rms),
             f"{100 * s.bias:+.2f} %" if s.estimator != "exact" else "",
             _percent(s.worst) if s.estimator != "exact" else "< " + rounded_up(s.worst),
-            f"{s.operations:,.0f}",
+            f"{s.operations:,.0f}" if s.operations > 0.0 else "not counted",
             _duration(s.seconds),
-            _percent(s.sampling_at_operations),
+            _percent(s.sampling_at_operations) if s.operations > 0.0 else "",
             _percent(s.sampling_at_seconds),
         ]
         for s in scores

@@ -44,8 +44,11 @@ def sampling(network: ReluRNN, *, seed: int = 0, samples: int = 1000) -> Estimat
     )
 
 
-def exact(network: ReluRNN, *, seed: int = 0) -> Estimate:
+def exact(network: ReluRNN, *, seed: int = 0, max_cells: int = 20_000_000) -> Estimate:
     """The exact accuracy; `error` bounds the rounding.  The seed does nothing.
+
+    For n > 3 operations are not counted, and come back as 0; networks of more than
+    max_cells cells are refused (see `conevol.accuracy`).
 
     Examples
     --------
@@ -54,13 +57,15 @@ def exact(network: ReluRNN, *, seed: int = 0) -> Estimate:
     >>> result.claim, result.error < 1e-11
     ('bound', True)
     """
-    return exact_ensemble(Ensemble.of([network]), seed=seed)[0]
+    return exact_ensemble(Ensemble.of([network]), seed=seed, max_cells=max_cells)[0]
 
 
-def exact_ensemble(networks: Ensemble, *, seed: int = 0) -> list[Estimate]:
+def exact_ensemble(
+    networks: Ensemble, *, seed: int = 0, max_cells: int = 20_000_000
+) -> list[Estimate]:
     """`exact` for every network of an ensemble."""
     started = time.perf_counter()
-    result = accuracy(networks, threads=1)
+    result = accuracy(networks, threads=1, max_cells=max_cells)
     seconds = (time.perf_counter() - started) / max(len(networks), 1)
     return [
         Estimate(
