@@ -12,33 +12,63 @@ BLOCK = 2**15
 
 
 @inline_kernel
-def _forward(w_hi, w_hh, w_oh, x, h, z, logits):
-    """Logits (n, LANES) of inputs x (n, LANES); h, z (hidden, LANES) are scratch."""
-    hidden, n = w_hi.shape[0], w_oh.shape[0]
-    for t in range(n):
+def add_product(w, h, z):
+    """z += w h for w (rows, hidden), h (hidden, LANES), z (rows, LANES).
+
+    Four terms a pass over the lanes: one at a time, storing z would cost more than the sums.
+    """
+    rows, hidden = w.shape
+    for j in range(rows):
+        for k in range(0, hidden - 3, 4):
+            w0, w1, w2, w3 = w[j, k], w[j, k + 1], w[j, k + 2], w[j, k + 3]
+            for lane in range(LANES):
+                value = fma(w1, h[k + 1, lane], fma(w0, h[k, lane], z[j, lane]))
+                z[j, lane] = fma(w3, h[k + 3, lane], fma(w2, h[k + 2, lane], value))
+        for k in range(hidden - hidden % 4, hidden):
+            w0 = w[j, k]
+            for lane in range(LANES):
+                z[j, lane] = fma(w0, h[k, lane], z[j, lane])
+
+
+@inline_kernel
+def run_steps(w_hi, w_hh, x, steps, h, z):
+    """h (hidden, LANES) after that many steps on inputs x (steps or more, LANES)."""
+    hidden = w_hi.shape[0]
+    for t in range(steps):
         for j in range(hidden):
             w = w_hi[j]
             for lane in range(LANES):
                 z[j, lane] = w * x[t, lane]
-            if t > 0:
-                for k in range(hidden):
-                    w = w_hh[j, k]
-                    for lane in range(LANES):
-                        z[j, lane] = fma(w, h[k, lane], z[j, lane])
+        if t > 0:
+            add_product(w_hh, h, z)
         for j in range(hidden):
             for lane in range(LANES):
                 h[j, lane] = max(z[j, lane], 0.0)
-    for i in range(n):
-        for lane in range(LANES):
-            logits[i, lane] = 0.0
-        for k in range(hidden):
-            w = w_oh[i, k]
-            for lane in range(LANES):
-                logits[i, lane] = fma(w, h[k, lane], logits[i, lane])
 
 
 @inline_kernel
-def _score(x, logits, rank, best, ties, first, label_logit, label):
+def _forward(w_hi, w_hh, w_oh, x, h, z, logits):
+    """Logits (n, LANES) of inputs x (n, LANES); h, z (hidden, LANES) are scratch."""
+    n = w_oh.shape[0]
+    run_steps(w_hi, w_hh, x, n, h, z)
+    for i in range(n):
+        for lane in range(LANES):
+            logits[i, lane] = 0.0
+    add_product(w_oh, h, logits)
+
+
+@inline_kernel
+def count_larger(x, n, i, larger):
+    """larger (LANES,): how many of the first n rows of x exceed row i."""
+    for lane in range(LANES):
+        larger[lane] = 0.0
+    for j in range(n):
+        for lane in range(LANES):
+            larger[lane] += 1.0 if x[j, lane] > x[i, lane] else 0.0
+
+
+@inline_kernel
+def _score(x, logits, rank, best, ties, first, larger, label_logit, label):
     """Of every lane: how many logits are largest, the first of them, and the label's.
 
     The label is the index with just `rank` larger inputs (rank of the task from the top).
@@ -60,11 +90,9 @@ def _score(x, logits, rank, best, ties, first, label_logit, label):
         for lane in range(LANES):
             label_logit[lane] = 0.0 if i == 0 else label_logit[lane]
             label[lane] = 0.0 if i == 0 else label[lane]
+        count_larger(x, n, i, larger)
         for lane in range(LANES):
-            larger = 0.0
-            for j in range(n):
-                larger += 1.0 if x[j, lane] > x[i, lane] else 0.0
-            hit = larger == rank
+            hit = larger[lane] == rank
             label_logit[lane] = logits[i, lane] if hit else label_logit[lane]
             label[lane] = float(i) if hit else label[lane]
 
@@ -84,7 +112,7 @@ def sample_blocks(w_hi, w_hh, w_oh, rank, seed, samples, start, stop, counts):
     x, logits = np.empty((n, LANES)), np.empty((n, LANES))
     h, z = np.empty((hidden, LANES)), np.empty((hidden, LANES))
     best, ties, first = np.empty(LANES), np.empty(LANES), np.empty(LANES)
-    label_logit, label = np.empty(LANES), np.empty(LANES)
+    larger, label_logit, label = np.empty(LANES), np.empty(LANES), np.empty(LANES)
     for block in range(start, stop):
         seed_lanes(state, seed, block)
         for i in range(n + 2):
@@ -92,7 +120,7 @@ def sample_blocks(w_hi, w_hh, w_oh, rank, seed, samples, start, stop, counts):
         for group in range(block * BLOCK, min((block + 1) * BLOCK, samples), LANES):
             fill_normals(state, bits, real, real_bits, x, n)
             _forward(w_hi, w_hh, w_oh, x, h, z, logits)
-            _score(x, logits, float(rank), best, ties, first, label_logit, label)
+            _score(x, logits, float(rank), best, ties, first, larger, label_logit, label)
             width = min(LANES, samples - group)
             clear = 0
             tied = 0
