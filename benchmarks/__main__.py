@@ -9,7 +9,7 @@ from benchmarks import report
 
 NAMES = (
     "fractions", "networks", "sampling_check", "startup", "pictures", "engine", "digits", "peers",
-    "quality",
+    "quality", "estimators",
 )  # fmt: skip
 # What changes only with the matrices is run by name only.
 ON_DEMAND = ("references",)

@@ -98,7 +98,9 @@ def conditional_accuracy(
     rank = _checked_rank(network, samples, seed, task, ties)
     if points == "random":
         counted = samples
-        sums = _run(network, rank, ties, np.empty((0, max(network.n - 1, 1))), seed, samples, threads)
+        sums = _run(
+            network, rank, ties, np.empty((0, max(network.n - 1, 1))), seed, samples, threads
+        )
         total, squares, pieces = sums
         value = total / samples
         error = math.sqrt(max(squares / samples - value * value, 0.0) / samples)

@@ -102,9 +102,7 @@ def mask_sequence_accuracy(
         raise ConevolError(f"method is {method!r}, expected 'sampled' or 'exact'")
     n, hidden = network.n, network.hidden
     cones = mask_cones(network, background)
-    operations = len(cones) * n * (
-        hidden * (hidden + 1) + (n - 1) * hidden * hidden + n * hidden
-    )
+    operations = len(cones) * n * (hidden * (hidden + 1) + (n - 1) * hidden * hidden + n * hidden)
     if method == "exact":
         from conevol._fraction import fraction
 

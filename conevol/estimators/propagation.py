@@ -148,9 +148,7 @@ def propagated_accuracy(
     centre = np.concatenate([mean, logit_mean], axis=1)
     draws = samples * len(pairs) // len(mean)
     noise = gaussian_inputs(draws, 2 * n, seed=seed)
-    shares = [
-        _share_right(c + noise @ root) for c, root in zip(centre, roots(joint), strict=True)
-    ]
+    shares = [_share_right(c + noise @ root) for c, root in zip(centre, roots(joint), strict=True)]
     once = n * (2 * hidden**3 + 2 * n * hidden**2 + hidden**2 * (8 * _NODES + 4))
     once += n * hidden * (n + hidden)
     return Estimate(

@@ -83,7 +83,8 @@ def _keys(u, w_hi, inverse, x, rank, larger, keys, key_bits, index_mask, size, l
     for j in range(hidden):
         factor, w = inverse[j], REACH * abs(w_hi[j])
         for lane in range(LANES):
-            keys[j, lane] = min(max(factor * u[j, lane], -FAR), FAR)
+            # A neuron that ignores the last input has no breakpoint.
+            keys[j, lane] = min(max(factor * u[j, lane], -FAR), FAR) if factor != 0.0 else FAR
             size[lane] += abs(u[j, lane]) + w
     for lane in range(LANES):
         keys[hidden, lane] = -FAR
@@ -270,7 +271,7 @@ def conditional_blocks(w_hi, w_hh, readout, scale, n, rank, ties, network, table
     for i in range(n, chunks * WIDTH):
         first_value[i // WIDTH, i % WIDTH] = -math.inf
     for j in range(hidden):
-        inverse[j] = -1.0 / w_hi[j] if w_hi[j] != 0.0 else math.inf
+        inverse[j] = -1.0 / w_hi[j] if w_hi[j] != 0.0 else 0.0
         if w_hi[j] < 0.0:
             for c in range(chunks):
                 for i in range(WIDTH):
