@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from conevol._version import __version__
 
 if TYPE_CHECKING:
-    from conevol import errors, precision, surprise, symbolic, tasks, zoo
+    from conevol import analysis, errors, precision, surprise, symbolic, tasks, zoo
     from conevol._fraction import FractionResult, fraction
     from conevol._report import FractionReport
     from conevol.cells import AccuracyResult, Cells, EnsembleAccuracy, accuracy
@@ -28,8 +28,12 @@ if TYPE_CHECKING:
         Estimate,
         Estimator,
         SampledAccuracy,
+        conditional_accuracy,
         estimator,
         gaussian_inputs,
+        mask_sequence_accuracy,
+        propagated_accuracy,
+        pruned_mixture_accuracy,
         sample_accuracy,
     )
     from conevol.intrinsic import intrinsic_volumes, statistical_dimension
@@ -45,9 +49,9 @@ _HOME = {
     "Cone": "conevol.cone",
     "Ensemble": "conevol.network",
     "EnsembleAccuracy": "conevol.cells",
-    "FractionReport": "conevol._report",
     "Estimate": "conevol.estimators",
     "Estimator": "conevol.estimators",
+    "FractionReport": "conevol._report",
     "FractionResult": "conevol._fraction",
     "LinearMaps": "conevol.network",
     "Moments": "conevol.measures",
@@ -55,17 +59,21 @@ _HOME = {
     "SampledAccuracy": "conevol.estimators",
     "Task": "conevol.tasks",
     "accuracy": "conevol.cells",
+    "conditional_accuracy": "conevol.estimators",
     "estimator": "conevol.estimators",
     "fraction": "conevol._fraction",
     "gaussian_inputs": "conevol.estimators",
     "gradient": "conevol.measures",
     "intrinsic_volumes": "conevol.intrinsic",
+    "mask_sequence_accuracy": "conevol.estimators",
     "moments": "conevol.measures",
     "orthant_probability": "conevol.orthant",
+    "propagated_accuracy": "conevol.estimators",
+    "pruned_mixture_accuracy": "conevol.estimators",
     "sample_accuracy": "conevol.estimators",
     "statistical_dimension": "conevol.intrinsic",
 }
-_MODULES = ("errors", "precision", "surprise", "symbolic", "tasks", "zoo")
+_MODULES = ("analysis", "errors", "precision", "surprise", "symbolic", "tasks", "zoo")
 
 __all__ = [
     "AccuracyResult",
@@ -85,15 +93,20 @@ __all__ = [
     "Task",
     "__version__",
     "accuracy",
+    "analysis",
+    "conditional_accuracy",
     "errors",
     "estimator",
     "fraction",
     "gaussian_inputs",
     "gradient",
     "intrinsic_volumes",
+    "mask_sequence_accuracy",
     "moments",
     "orthant_probability",
     "precision",
+    "propagated_accuracy",
+    "pruned_mixture_accuracy",
     "sample_accuracy",
     "statistical_dimension",
     "surprise",

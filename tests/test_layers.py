@@ -1,6 +1,6 @@
 """The package's layers: imports go one way only, and importing it is cheap.
 
-    cli, bench, plot -> estimators -> cells, network, symbolic, tasks, zoo, files
+    cli, bench, plot -> estimators, analysis -> cells, network, symbolic, tasks, zoo, files
     -> cone, fraction -> kernels
 
 The engine of four and more dimensions and its parts are on the floor of `fraction`.
@@ -43,7 +43,7 @@ LAYERS = [
         "separation",
     },
     {"cells", "subtrees", "tree", "network", "tasks", "zoo", "files", "symbolic"},
-    {"estimators", "surprise"},
+    {"estimators", "analysis", "surprise"},
     {"cli", "plot", "training", "bench", "__main__"},
 ]
 ANYWHERE = {"errors", "parallel", "version"}

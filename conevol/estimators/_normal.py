@@ -19,7 +19,7 @@ _erfc = np.frompyfunc(math.erfc, 1, 1)
 
 def cdf(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """Normal distribution function, with full relative accuracy in the lower tail."""
-    return 0.5 * _erfc(-x / math.sqrt(2.0)).astype(np.float64)
+    return 0.5 * np.asarray(_erfc(-x / math.sqrt(2.0)), dtype=np.float64)
 
 
 def density(x: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -258,8 +258,9 @@ def conditional_blocks(w_hi, w_hh, readout, scale, n, rank, ties, network, table
     """Sum over the points of blocks start..stop of the accuracy given all inputs but the last.
 
     points (samples, n - 1) are the other inputs; with no rows, they are drawn from the seed.
-    sums (blocks, 3): of the values, their squares, and the pieces.  readout (hidden * chunks, 8): the
-    columns of W_oh in rows of eight; scale: the largest entry's size; n <= 64.
+    sums (blocks, 3): of the values, their squares, and the pieces.
+    readout (hidden * chunks, 8): the columns of W_oh in rows of eight; scale: the largest
+    entry's size; n <= 64.
     """
     hidden = w_hi.shape[0]
     chunks = readout.shape[0] // hidden
