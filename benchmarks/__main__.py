@@ -1,4 +1,4 @@
-"""Run benchmarks: ``python -m benchmarks [NAME ..]``, all of them by default."""
+"""Run benchmarks: ``python -m benchmarks [NAME ..]``, by default all that take a few minutes."""
 
 from __future__ import annotations
 
@@ -8,20 +8,22 @@ import importlib
 from benchmarks import report
 
 NAMES = (
-    "fractions", "networks", "sampling_check", "startup", "pictures", "engine", "digits", "peers",
-    "quality", "estimators",
+    "fractions", "networks", "longer_inputs", "sampling_check", "startup", "pictures", "engine",
+    "digits", "peers", "quality", "estimators",
 )  # fmt: skip
-# What changes only with the matrices is run by name only.
-ON_DEMAND = ("references",)
+# What takes long, or changes only with the matrices, is run by name only.
+ON_DEMAND = ("references", "billion")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES + ON_DEMAND)}"
+    )
     chosen = parser.parse_args().names or NAMES
     unknown = sorted(set(chosen) - set(NAMES + ON_DEMAND))
     if unknown:
-        parser.error(f"unknown benchmark {unknown[0]!r}, expected {', '.join(NAMES)}")
+        parser.error(f"unknown benchmark {unknown[0]!r}, expected {', '.join(NAMES + ON_DEMAND)}")
     for name in chosen:
         print(f"== {name}")
         importlib.import_module(f"benchmarks.{name}").run()

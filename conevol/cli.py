@@ -17,6 +17,7 @@ from conevol.errors import ConevolError, FileFormatError
 if TYPE_CHECKING:
     from conevol.cells import AccuracyResult
     from conevol.network import ReluRNN
+    from conevol.tree import Totals
 
 # Standard error at which the command tells how many samples would be needed.
 _SAMPLING_ERROR = 1e-6
@@ -55,9 +56,17 @@ main.add_command(bench)
 @click.option(
     "--map", "map_path", type=click.Path(dir_okay=False), help="Draw the cells to this picture."
 )
+@click.option(
+    "--max-cells", default=20_000_000, show_default=True, help="Give up beyond, where n > 3."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def accuracy_command(
-    model: str, ties: str, task: str | None, map_path: str | None, as_json: bool
+    model: str,
+    ties: str,
+    task: str | None,
+    map_path: str | None,
+    max_cells: int,
+    as_json: bool,
 ) -> None:
     """Exact accuracy of a network on Gaussian inputs.
 
@@ -69,11 +78,18 @@ def accuracy_command(
     network = load_model(model)
     if task is not None:
         network.task = task
+    if map_path is not None and network.n > 3:
+        raise ConevolError(f"--map draws networks with n <= 3, got n = {network.n}")
     started = time.perf_counter()
-    accuracy(network, ties=ties)
-    loaded = time.perf_counter()
-    result = accuracy(network, ties=ties)
-    seconds = time.perf_counter() - loaded
+    if network.n > 3:
+        # Minutes, maybe: once, and with a bar.
+        result, loading = _accuracy_with_bar(network, ties, max_cells), None
+    else:
+        accuracy(network, ties=ties)
+        loading = time.perf_counter() - started
+        started = time.perf_counter()
+        result = accuracy(network, ties=ties)
+    seconds = time.perf_counter() - started
     if map_path is not None:
         from conevol.plot import cell_map
 
@@ -81,7 +97,7 @@ def accuracy_command(
     if as_json:
         click.echo(json.dumps(_accuracy_object(model, network, result, seconds)))
     else:
-        _print_accuracy(model, network, result, seconds, loaded - started, map_path)
+        _print_accuracy(model, network, result, seconds, loading, map_path)
 
 
 @main.command("fraction")
@@ -296,7 +312,7 @@ def _print_accuracy(
     network: ReluRNN,
     result: AccuracyResult,
     seconds: float,
-    loading: float,
+    loading: float | None,
     map_path: str | None,
 ) -> None:
     from conevol.estimators.sampling import samples_needed
@@ -309,7 +325,7 @@ def _print_accuracy(
         ("patterns", f"{result.patterns:,}"),
         ("cells", f"{result.cells:,}"),
         ("ties", f"{result.tied:.10g} of the inputs, counted by the rule '{result.ties}'"),
-        ("time", f"{_duration(seconds)}, after {_duration(loading)} for the compiled code"),
+        ("time", _duration(seconds) + _after(loading)),
         ("sampling", f"{needed:.2g} samples for a standard error of {_SAMPLING_ERROR:.0e}"),
     ]
     if result.unresolved:
@@ -318,6 +334,27 @@ def _print_accuracy(
     if map_path is not None:
         rows.append(("map", map_path))
     _print_rows(rows)
+
+
+def _after(loading: float | None) -> str:
+    return "" if loading is None else f", after {_duration(loading)} for the compiled code"
+
+
+def _accuracy_with_bar(network: ReluRNN, ties: str, max_cells: int) -> AccuracyResult:
+    """Exact accuracy, with a progress bar on the terminal."""
+    from rich.console import Console
+    from rich.progress import Progress, TimeElapsedColumn
+
+    from conevol.cells import accuracy
+
+    columns = (*Progress.get_default_columns(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("cells", total=None)
+
+        def show(done: int, total: int, sums: Totals) -> None:
+            bar.update(task, completed=done, total=total, description=f"{sums.cells:,} cells")
+
+        return accuracy(network, ties=ties, max_cells=max_cells, progress=show)
 
 
 def _print_rows(rows: list[tuple[str, str]]) -> None:

@@ -42,6 +42,15 @@ def test_accuracy_prints_the_digits_that_the_bound_supports():
     assert 10.0**-decimals / 2 <= 10 * exact.error_bound < 10.0 ** -(decimals - 2)
 
 
+def test_accuracy_of_longer_inputs():
+    exact = conevol.accuracy(conevol.zoo.load("6/4"))
+    printed = run_json("accuracy", "6/4")
+    assert (printed["accuracy"], printed["cells"]) == (exact.value, exact.cells)
+    assert "time" in run("accuracy", "6/4").output
+    assert "max_cells is 100" in run("accuracy", "6/4", "--max-cells", 100).output
+    assert "n <= 3, got n = 4" in run("accuracy", "6/4", "--map", "map.png").output
+
+
 @pytest.mark.parametrize("ties", ["first", "split", "wrong"])
 def test_tie_rules_reach_the_result(ties):
     network = conevol.zoo.load("3/3")

@@ -83,10 +83,10 @@ def new_cones(n, slots, rays, rows):
 
 
 @inline_kernel
-def put_row(c, row, d, error):
+def put_row(c, row, d, error, unit):
     """Finish the normal in a[row], known to `error` in each of d entries; its largest entry.
 
-    It is scaled by a power of two where its length could over- or underflow.
+    The entries are rounded on top of that, with relative error `unit`.  The row is scaled by a power of two where its length could over- or underflow.
     """
     largest = 0.0
     finite = True
@@ -107,7 +107,7 @@ def put_row(c, row, d, error):
     for l in range(d):
         s += c.a[row, l] * c.a[row, l]
     c.norm[row] = math.sqrt(s)
-    c.turn[row] = min(1.0, 1.001 * math.sqrt(d) * (error / largest))
+    c.turn[row] = min(1.0, 1.001 * (math.sqrt(d) * (error / largest) + unit))
     return largest
 
 
@@ -264,8 +264,8 @@ def opening(c, p):
     farthest away, to the point of the segment nearest to 0 (E. G. Gilbert 1966).
     """
     n, d = c.size[p, 0], c.size[p, 1]
-    if n == 0:
-        return 0.0
+    if n < 2:
+        return float(n)
     for l in range(d):
         s = 0.0
         for i in range(n):
@@ -303,6 +303,28 @@ def slab(width, cosine, d):
 
 
 @inline_kernel
+def cap(c, p):
+    """Bound of the fraction of a cone: that of a cap, sin(radius)^(d-1) / 2."""
+    cosine = opening(c, p)
+    if cosine <= 0.0:
+        return 1.0
+    return 0.5 * (1.0 - cosine * cosine) ** (0.5 * (c.size[p, 1] - 1))
+
+
+@inline_kernel
+def lift_doubt(c, p, row):
+    """`doubt` of the plane that splits p x R first: it may be turned.
+
+    For Gaussian (y, s) the plane is s = -g . y / w, and what it sweeps when turned has
+    |s + g . y / w| <= turn |(y, s)| |a| / |w|, where |(y, s)| is about |y| |a| / |w| at most.
+    """
+    t = c.size[p, 1]
+    steep = c.norm[row] / abs(c.a[row, t])
+    swept = 2.0 * math.sqrt(2.0 * t / math.pi) * c.turn[row] * steep * steep * cap(c, p)
+    return min(swept, slab(c.turn[row], 0.0, t + 1))
+
+
+@inline_kernel
 def doubt(c, p, turn, near):
     """Bound of the fraction of cone p that rounding may put on the wrong side of a plane.
 
@@ -316,15 +338,6 @@ def doubt(c, p, turn, near):
     if near > 0.0:
         width += near / cosine if cosine > near else 1.0
     return slab(min(1.0, width), cosine, c.size[p, 1])
-
-
-@inline_kernel
-def cap(c, p):
-    """Bound of the fraction of a cone: that of a cap, sin(radius)^(d-1) / 2."""
-    cosine = opening(c, p)
-    if cosine <= 0.0:
-        return 1.0
-    return 0.5 * (1.0 - cosine * cosine) ** (0.5 * (c.size[p, 1] - 1))
 
 
 @inline_kernel

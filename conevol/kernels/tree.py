@@ -27,11 +27,12 @@ from conevol.kernels.cut import (
     copy_normals,
     doubt,
     lift,
+    lift_doubt,
     locate,
     new_cones,
     put_row,
-    slab,
 )
+from conevol.kernels.doubledouble import DD_EPS, dd_add, dd_fma
 
 # Statuses; the first three are those of a cut.
 OK, RAYS_FULL, ROWS_FULL, OVERFLOW, NO_PREFIX, LIMIT, LEFT_FULL = 0, 1, 2, 3, 4, 5, 6
@@ -44,15 +45,20 @@ RIGHT, ERROR, TIED, UNRESOLVED, TOTAL = 0, 1, 2, 3, 4
 PATTERNS, CELLS, RAYS, LEFT, FRACTIONS, CROSSINGS = 0, 1, 2, 3, 4, 5
 REALS, COUNTS = 5, 6
 _ZERO, _UNKNOWN = 4, -1
+# Error of one double-double multiplication and addition, with room for the sum's growth.
+_GAMMA = 8.0 * DD_EPS
+# A pattern whose planes leave more than this in doubt is measured as a whole.
+_DOUBTFUL = 1e-15
 
 # One network.  region_rows (regions, width) of 2 pair + (1 if negative), region_label;
 # unit is the unit roundoff of its maps, 0 where they are exact.
 Net = namedtuple("Net", "w_hi w_hh w_oh region_rows region_label unit rule")
-#   z, h (n, hidden, n), ez, eh, size (n, hidden): maps of the states, bounds of their entries,
-#   and largest entries; path (T + 1, 4): slot, active, pending, slot of the pending side;
+#   z, h and their low parts (n, hidden, n), ez, eh, size (n, hidden): maps of the states in
+#   double-double, bounds of their entries' errors, and largest entries; path (T + 1, 4): slot, active, pending, slot of the pending side;
 #   where (2 pairs,): where a pattern's cone lies to the order and logit planes;
-#   unclear (1,): how many of these differences of logits are within their rounding
-Maps = namedtuple("Maps", "z ez h eh size path where unclear")
+#   unclear (1,): how many of these differences of logits are within their rounding;
+#   low (n,): low parts of a row under way
+Maps = namedtuple("Maps", "z z_lo ez h h_lo eh size path where unclear low")
 _SLOT, _ACTIVE, _PENDING, _SLOT_OFF = 0, 1, 2, 3
 # Cells whose fraction is left to the engine: normals (cells, 64, n), info (cells, 3):
 # number of rows, ties, place in the table; share (cells, 2): credit and largest fraction
@@ -66,13 +72,16 @@ def new_maps(n, hidden):
     """Workspace of a walk beside its cones."""
     return Maps(
         np.zeros((n, hidden, n)),
+        np.zeros((n, hidden, n)),
         np.zeros((n, hidden)),
+        np.zeros((n, hidden, n)),
         np.zeros((n, hidden, n)),
         np.zeros((n, hidden)),
         np.zeros((n, hidden)),
         np.zeros((n * hidden + 1, 4), np.int64),
         np.zeros(n * (n - 1), np.int64),
         np.zeros(1, np.int64),
+        np.zeros(n),
     )
 
 
@@ -85,7 +94,7 @@ def new_space(n, hidden, rays):
     for i in range(n):
         for j in range(i + 1, n):
             c.a[row, i], c.a[row, j] = 1.0, -1.0
-            put_row(c, row, n, 0.0)
+            put_row(c, row, n, 0.0, 0.0)
             row += 1
     return c
 
@@ -113,23 +122,25 @@ def new_left(cells, n):
 
 @inline_kernel
 def _pre_activations(net, ws, t):
-    """Maps z[t] of all neurons from h[t - 1] (of active neurons), with error bounds."""
+    """Maps z[t] of all neurons from h[t - 1] (of active neurons) in double-double, with bounds."""
     hidden, n = net.w_hi.shape[0], net.w_oh.shape[0]
-    gamma = (hidden + 2) * net.unit
     for j in range(hidden):
         for l in range(n):
-            ws.z[t, j, l] = 0.0
+            ws.z[t, j, l] = ws.z_lo[t, j, l] = 0.0
         error = 0.0
         if t > 0:
             for k in range(hidden):
                 if ws.size[t - 1, k] > 0.0 or ws.eh[t - 1, k] > 0.0:
                     w = net.w_hh[j, k]
                     for l in range(t):
-                        ws.z[t, j, l] += w * ws.h[t - 1, k, l]
-                    error += abs(w) * (ws.eh[t - 1, k] + gamma * ws.size[t - 1, k])
+                        ws.z[t, j, l], ws.z_lo[t, j, l] = dd_fma(
+                            ws.z[t, j, l], ws.z_lo[t, j, l], w, 0.0,
+                            ws.h[t - 1, k, l], ws.h_lo[t - 1, k, l],
+                        )  # fmt: skip
+                    error += abs(w) * (ws.eh[t - 1, k] + _GAMMA * hidden * ws.size[t - 1, k])
         # The newest input enters exactly; it is the only one in its column.
         ws.z[t, j, t] = net.w_hi[j]
-        ws.ez[t, j] = error
+        ws.ez[t, j] = error if net.unit > 0.0 else 0.0
 
 
 @inline_kernel
@@ -139,6 +150,7 @@ def _set_active(ws, t, j, active, lost):
     for l in range(t + 1):
         x = ws.z[t, j, l] if active else 0.0
         ws.h[t, j, l] = x
+        ws.h_lo[t, j, l] = ws.z_lo[t, j, l] if active else 0.0
         size = max(size, abs(x))
     ws.size[t, j] = size
     ws.eh[t, j] = ws.ez[t, j] if active else lost
@@ -182,17 +194,19 @@ def _logit_place(net, c, ws, p, i, j, reals):
     pair = n * (n - 1) // 2 + _pair(i, j, n)
     if ws.where[pair] != _UNKNOWN:
         return ws.where[pair]
-    gamma = (hidden + 3) * net.unit
     for l in range(n):
-        c.a[pair, l] = 0.0
+        c.a[pair, l] = ws.low[l] = 0.0
     error = 0.0
     for k in range(hidden):
         if ws.size[n - 1, k] > 0.0 or ws.eh[n - 1, k] > 0.0:
-            w = net.w_oh[i, k] - net.w_oh[j, k]
+            w, w_lo = dd_add(net.w_oh[i, k], 0.0, -net.w_oh[j, k], 0.0)
             for l in range(n):
-                c.a[pair, l] += w * ws.h[n - 1, k, l]
-            error += abs(w) * (ws.eh[n - 1, k] + gamma * ws.size[n - 1, k])
-    size = put_row(c, pair, n, error)
+                c.a[pair, l], ws.low[l] = dd_fma(
+                    c.a[pair, l], ws.low[l], w, w_lo, ws.h[n - 1, k, l], ws.h_lo[n - 1, k, l]
+                )
+            error += abs(w) * (ws.eh[n - 1, k] + _GAMMA * hidden * ws.size[n - 1, k])
+    error = error if net.unit > 0.0 else 0.0
+    size = put_row(c, pair, n, error, net.unit)
     if not size < math.inf:
         # `walk` reports it.
         reals[ERROR] = math.inf
@@ -312,7 +326,7 @@ def _enter(net, c, ws, depth, prefix, mode, out):
     for l in range(n):
         c.a[row, l] = ws.z[t, j, l]
     error = ws.ez[t, j]
-    size = put_row(c, row, t + 1, error)
+    size = put_row(c, row, t + 1, error, net.unit)
     if not size < math.inf:
         return OVERFLOW
     forced = depth < prefix.size
@@ -320,7 +334,7 @@ def _enter(net, c, ws, depth, prefix, mode, out):
     place, near, lost = OUTSIDE, 0.0, 0.0
     if cylinder:
         place = CROSSES
-        reals[ERROR] += 0.0 if forced else slab(c.turn[row], 0.0, t + 1)
+        reals[ERROR] += 0.0 if forced else lift_doubt(c, p, row)
     elif size <= error or size == 0.0:
         # No plane: the neuron is off; what is lost of it stays in the bound.
         lost = size + error if error > 0.0 else 0.0
@@ -392,8 +406,10 @@ def walk(net, c, ws, prefix, stop, mode, limit, out, left, table):
         elif mode < LIST:
             p = ws.path[depth, _SLOT]
             counts[PATTERNS] += 1
+            before = reals[ERROR]
             _open_leaf(c, ws, p, reals)
-            # One more turn at the end for the pattern itself, if its ties are unclear.
+            # One more turn at the end for the pattern itself, if its ties or much of it are
+            # in doubt.
             region, turn, piece, label = -1, n, -1, 0
             while region < regions:
                 if turn == n:
@@ -407,7 +423,7 @@ def walk(net, c, ws, prefix, stop, mode, limit, out, left, table):
                             turn = n
                             continue
                 if region == regions:
-                    if ws.unclear[0] == 0:
+                    if ws.unclear[0] == 0 and reals[ERROR] - before < _DOUBTFUL:
                         break
                     q, leader, ties, has_label = p, 0, 0, False
                 else:
@@ -426,13 +442,19 @@ def walk(net, c, ws, prefix, stop, mode, limit, out, left, table):
                 counts[FRACTIONS] += 1
                 credit = _credit(label, leader, ties, net.rule) if has_label else 0.0
                 value, error, sound = cone_fraction(c, q)
-                if not sound:
+                if not sound and (ties or ws.unclear[0]):
                     status = _leave(c, q, ties, credit, left, counts)
                     if status != OK:
                         return status
                     value = error = 0.0
                 if ties == 0:
-                    reals[UNRESOLVED] += value + error
+                    if not sound:
+                        continue
+                    if ws.unclear[0]:
+                        reals[UNRESOLVED] += value + error
+                    # Planes misplace the pattern itself at most, and its cells' fractions
+                    # are off by themselves and by what they should be.
+                    reals[ERROR] = min(reals[ERROR], before + 3.0 * (value + error))
                     continue
                 reals[RIGHT] += credit * value
                 if has_label:

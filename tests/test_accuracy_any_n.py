@@ -1,0 +1,346 @@
+"""Exact accuracy for n > 3: beside brute force, the polygons of n = 3, exact values and laws."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
+
+import numpy as np
+import pytest
+from strategies import random_weights
+
+import conevol
+from conevol import ReluRNN, accuracy
+from conevol.cells import pattern_tree
+from conevol.engine import cone_fraction
+from conevol.errors import CellsError, ConevolError, WeightsError
+from conevol.subtrees import estimated_patterns, sum_subtrees, total_of, work_list
+from conevol.tasks import TASKS, get_task, ranking_task
+
+RULES = ("first", "split", "wrong")
+KINDS = ("float", "integer", "ties", "sparse", "dead readout", "equal readout", "dead neuron")
+# Brute force knows nothing of planes that coincide up to rounding: it may find slivers there.
+SLIVER = 1e-14
+
+
+def random_network(seed, hidden, n, kind="float", **options):
+    return ReluRNN(*random_weights(np.random.default_rng(seed), hidden, n, kind), **options)
+
+
+# --- brute force ----------------------------------------------------------------------------
+
+
+def patterns_by_brute_force(net):
+    """Rows of every pattern with an interior, and its logit map; prefixes without one are cut."""
+    n, hidden = net.n, net.hidden
+
+    def below(pattern, rows):
+        depth = len(pattern)
+        if depth == n * hidden:
+            on = np.array(pattern).reshape(n, hidden)
+            yield rows, net.linear_maps(on).logits
+            return
+        on = np.zeros((n, hidden), dtype=bool)
+        on.flat[:depth] = pattern
+        z = net.linear_maps(on).pre_activations[divmod(depth, hidden)]
+        for active in (False, True):
+            more = [*rows, z if active else -z]
+            if (z.any() or not active) and cone_fraction(np.array(more))[0] > SLIVER:
+                yield from below([*pattern, active], more)
+
+    yield from below([], [])
+
+
+def accuracy_by_brute_force(net, task):
+    """Values of the three rules, tied mass, patterns, cells: a fraction for every candidate."""
+    right, tied, patterns, cells, total = np.zeros(3), 0.0, 0, 0, 0.0
+    for rows, logits in patterns_by_brute_force(net):
+        patterns += 1
+        size = np.abs(logits).max()
+        for region in get_task(task).regions(net.n):
+            piece = [*rows, *region.normals]
+            if cone_fraction(np.array(piece))[0] <= SLIVER:
+                continue
+            for leader in range(net.n):
+                gaps = logits[leader] - logits
+                equal = np.flatnonzero(np.abs(gaps).max(axis=1) <= 1e-13 * size)
+                if equal[0] != leader:
+                    continue
+                value = cone_fraction(np.array([*piece, *gaps]))[0]
+                if len(equal) < net.n:
+                    value = cone_fraction(np.array([*piece, *np.delete(gaps, equal, axis=0)]))[0]
+                if value <= SLIVER:
+                    continue
+                cells, total = cells + 1, total + value
+                tied += value if len(equal) > 1 else 0.0
+                if region.label in equal:
+                    alone = len(equal) == 1
+                    first = region.label == leader
+                    right += value * np.array([first, 1 / len(equal), alone])
+    assert abs(total - 1.0) < 1e-12
+    return right, tied, patterns, cells
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_value_is_that_of_brute_force(kind):
+    net = random_network(5, 2, 4, kind)
+    for task in ("second_argmax", "argmax") if kind in ("float", "ties") else ("argmax",):
+        right, tied, patterns, cells = accuracy_by_brute_force(net, task)
+        for ties, value in zip(RULES, right, strict=True):
+            result = accuracy(net, task=task, ties=ties)
+            assert abs(result.value - value) <= 1e-12
+            assert result.error_bound <= 1e-9
+            assert abs(result.tied - tied) <= 1e-12
+            assert (result.patterns, result.cells) == (patterns, cells)
+            assert result.unresolved == 0.0
+
+
+# --- the same walk for n = 3 ----------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ties", RULES)
+@pytest.mark.parametrize("name", ["2/2", "3/3", "4/3", "8/3", "16/3", "exact-7/3", "exact-2/2"])
+def test_bundled_networks_of_short_inputs_are_as_polygons_have_it(name, ties):
+    net = conevol.zoo.load(name)
+    polygons = accuracy(net, ties=ties)
+    sums = sum_subtrees(pattern_tree(net, ties=ties), threads=1, every=True)
+    assert abs(sums.right - polygons.value) <= 1e-13
+    assert abs(sums.tied - polygons.tied) <= 1e-13
+    assert abs(sums.total - 1.0) <= 1e-13
+    assert sums.error <= 1e-9
+    assert (sums.patterns, sums.cells) == (polygons.patterns, polygons.cells)
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "one sided", "scaled", "float32"])
+@pytest.mark.parametrize("hidden", [1, 3, 6])
+def test_random_networks_of_short_inputs_are_as_polygons_have_it(hidden, kind):
+    for seed in range(4):
+        net = random_network(seed, hidden, 3, kind)
+        if not net.W_hi.any():
+            continue
+        polygons = accuracy(net, ties="split")
+        sums = sum_subtrees(pattern_tree(net, ties="split"), threads=1, every=True)
+        assert abs(sums.right - polygons.value) <= 1e-13
+        assert abs(sums.tied - polygons.tied) <= 1e-13
+        assert abs(sums.total - 1.0) <= 1e-13
+        assert sums.error <= 1e-8
+        assert (sums.patterns, sums.cells) == (polygons.patterns, polygons.cells)
+
+
+# --- exact values ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [4, 5, 6])
+def test_a_network_that_sees_one_entry(n):
+    """Logit n - 1 is the last entry if that is positive; otherwise all tie."""
+    readout = np.zeros((n, 1))
+    readout[-1] = 1.0
+    net = ReluRNN([1.0], [[0.0]], readout, task="argmax")
+    sure = (1 - 0.5**n) / n
+    first = (0.5 - 0.5**n / n) / (n - 1)
+    for ties, credit in zip(RULES, (first, 0.5 / n, 0.0), strict=True):
+        result = accuracy(net, ties=ties)
+        assert abs(result.value - sure - credit) <= 1e-15
+        assert abs(result.tied - 0.5) <= 1e-15
+        assert result.patterns == 2**n
+
+
+@pytest.mark.parametrize("hidden", [1, 3])
+def test_a_network_without_input_weights(hidden):
+    net = ReluRNN(np.zeros(hidden), np.ones((hidden, hidden)), np.ones((4, hidden)))
+    values = [accuracy(net, ties=ties).value for ties in RULES]
+    assert values == pytest.approx([0.25, 0.25, 0.0], abs=1e-15)
+    result = accuracy(net, table=True)
+    assert (result.tied, result.patterns, result.cells) == (1.0, 1, 12)
+    assert abs(result.table.fraction.sum() - 1.0) <= 1e-14
+
+
+def test_a_neuron_whose_input_weight_is_zero_or_tiny():
+    """The plane of the first neuron of a step may be parallel to the new coordinate."""
+    w = random_weights(np.random.default_rng(3), 3, 4)
+    w[0][0] = 0.0
+    exact = accuracy(ReluRNN(*w))
+    assert abs(sum_subtrees(pattern_tree(ReluRNN(*w)), every=True).total - 1.0) <= 1e-13
+    w[0][0] = 1e-9
+    nearby = accuracy(ReluRNN(*w))
+    assert abs(exact.value - nearby.value) <= 1e-7
+    assert nearby.error_bound <= 1e-3
+
+
+# --- laws -----------------------------------------------------------------------------------
+
+
+def test_neurons_may_be_permuted_and_scaled_and_die():
+    rng = np.random.default_rng(11)
+    w_hi, w_hh, w_oh = random_weights(rng, 3, 4)
+    expected = accuracy(ReluRNN(w_hi, w_hh, w_oh))
+    order, scale = rng.permutation(3), 2.0 ** rng.integers(-8, 8, 3)
+    changed = [
+        (w_hi[order], w_hh[np.ix_(order, order)], w_oh[:, order]),
+        (w_hi * scale, w_hh * scale[:, None] / scale, w_oh / scale),
+        (w_hi, w_hh, w_oh + rng.standard_normal(3)),
+        (np.r_[w_hi, 0.0], np.pad(w_hh, (0, 1)), np.c_[w_oh, rng.standard_normal(4)]),
+    ]
+    for weights in changed:
+        result = accuracy(ReluRNN(*weights))
+        assert abs(result.value - expected.value) <= 1e-13
+        assert (result.patterns, result.cells) == (expected.patterns, expected.cells)
+
+
+def test_all_tasks_and_orders():
+    net = random_network(17, 2, 5)
+    for name in ("argmax", "second_argmax", "argmedian"):
+        rank = get_task(name).rank(5)
+        by_order = ranking_task("orders", lambda order, rank=rank: order[rank])
+        assert abs(accuracy(net, task=name).value - accuracy(net, task=by_order).value) <= 1e-13
+    labels = sum(
+        accuracy(net, task=ranking_task("rank", lambda order, r=r: order[r])).value
+        for r in range(5)
+    )
+    assert abs(labels - 1.0) <= 1e-12
+
+
+def test_thin_cells_and_nearly_equal_neurons():
+    """Two neurons that differ by 1e-10 leave cells that thin; a third is the first's negative."""
+    w_hi, w_hh, w_oh = random_weights(np.random.default_rng(23), 3, 4)
+    for gap in (1e-6, 1e-10, 1e-13):
+        w_hi[1], w_hh[1] = w_hi[0] * (1 + gap), w_hh[0] * (1 - gap)
+        w_hi[2], w_hh[2] = -w_hi[0], -w_hh[0]
+        net = ReluRNN(w_hi, w_hh, w_oh)
+        sums = sum_subtrees(pattern_tree(net), every=True)
+        assert abs(sums.total - 1.0) <= 1e-12
+        sampled = conevol.sample_accuracy(net, 2**20, seed=1)
+        assert abs(sums.right - sampled.value) <= 4 * sampled.standard_error
+
+
+# --- the bundled 8/4 network ----------------------------------------------------------------
+
+
+@lru_cache(maxsize=1)
+def eight_four():
+    net = conevol.zoo.load("8/4")
+    return net, accuracy(net, threads=1)
+
+
+def test_all_cells_sum_to_one():
+    net, result = eight_four()
+    sums = sum_subtrees(pattern_tree(net), every=True)
+    assert abs(sums.total - 1.0) <= 1e-11
+    assert abs(sums.right - result.value) <= 1e-13
+    assert result.error_bound <= 1e-9
+
+
+def test_sampling_agrees():
+    net, result = eight_four()
+    sampled = conevol.sample_accuracy(net, 2**22, seed=3)
+    assert abs(sampled.value - result.value) <= 4 * sampled.standard_error
+
+
+def test_threads_and_executors_change_no_bit():
+    net, result = eight_four()
+    assert accuracy(net, threads=3) == result
+    with ThreadPoolExecutor(2) as pool:
+        assert accuracy(net, executor=pool) == result
+        assert accuracy(net, executor=pool) == result
+
+
+def test_progress_is_told():
+    net, result = eight_four()
+    told = []
+    accuracy(net, progress=lambda done, total, sums: told.append((done, total, sums.right)))
+    assert [done for done, _, _ in told] == list(range(1, told[0][1] + 1))
+    assert told[-1][2] == result.value
+
+
+def test_an_ensemble_is_one_by_one():
+    networks = [random_network(seed, 2, 4) for seed in range(3)]
+    together = accuracy(networks)
+    for i, net in enumerate(networks):
+        alone = accuracy(net)
+        for name in ("value", "error_bound", "tied", "unresolved", "patterns", "cells"):
+            assert getattr(together, name)[i] == getattr(alone, name)
+
+
+# --- cells and nodes ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["float", "integer", "dead readout"])
+def test_cells_are_what_their_row_says(kind):
+    net = random_network(9, 3, 4, kind)
+    result = accuracy(net, table=True)
+    cells = result.table
+    assert len(cells) == result.cells == len(cells.rays)
+    assert abs(math.fsum(cells.fraction) - 1.0) <= 1e-13
+    right = cells.fraction[cells.label == cells.prediction]
+    assert abs(math.fsum(right) - result.value) <= 1e-13
+    assert abs(math.fsum(cells.fraction[cells.ties > 1]) - result.tied) <= 1e-13
+    for i, rays in enumerate(cells.rays):
+        assert len(rays) >= net.n
+        np.testing.assert_allclose(np.linalg.norm(rays, axis=1), 1.0, atol=1e-15)
+        middle = rays.sum(axis=0)
+        if cells.fraction[i] < 1e-7:
+            continue  # too thin for floats
+        assert (net.pattern(middle) == cells.pattern[i]).all()
+        assert TASKS[net.task](middle) == cells.label[i]
+        logits = net.forward(middle)
+        tied = np.flatnonzero(logits >= logits.max() - 1e-9 * np.abs(logits).max())
+        assert (tied[0], len(tied)) == (cells.prediction[i], cells.ties[i])
+
+
+def test_nodes_of_the_tree():
+    net = random_network(31, 2, 4)
+    tree = pickle.loads(pickle.dumps(pattern_tree(net)))
+    frontier = [tree.root]
+    for depth in range(1, tree.depth + 1):
+        children = [tree.children(node) for node in frontier]
+        parents = [tree.cone(node).fraction if node else 1.0 for node in frontier]
+        frontier = list(itertools.chain.from_iterable(children))
+        assert sorted(frontier) == sorted(tree.prefixes(depth))
+        for parent, nodes in zip(parents, children, strict=True):
+            cones = [tree.cone(node) for node in nodes]
+            assert abs(sum(cone.fraction for cone in cones) - parent) <= 1e-14
+            for cone in cones:
+                products = cone.rays @ cone.normals.T
+                assert np.abs(products[cone.tight]).max(initial=0.0) <= 1e-12
+                assert (products[~cone.tight] > 0).all()
+                assert abs(cone_fraction(cone.normals)[0] - cone.fraction) <= 1e-14
+    assert len(frontier) == accuracy(net).patterns
+    whole = tree.total()
+    parts = [total_of(tree, node) for node in work_list(tree, 1e3)]
+    assert abs(sum(part.right for part in parts) - whole.right) <= 1e-14
+    assert sum(part.cells for part in parts) == whole.cells
+    with pytest.raises(ConevolError, match="no cone for the prefix"):
+        tree.cone(b"")
+    empty = [
+        node for bits in itertools.product((0, 1), repeat=2)
+        if (node := bytes(bits)) not in tree.prefixes(2)
+    ]  # fmt: skip
+    for node in empty:
+        with pytest.raises(ConevolError, match="no cone for the prefix"):
+            tree.cone(node)
+
+
+# --- what is refused ------------------------------------------------------------------------
+
+
+def test_the_number_of_patterns_is_estimated():
+    net, result = eight_four()
+    assert result.patterns / 3 <= estimated_patterns(pattern_tree(net), probes=500)
+    assert estimated_patterns(pattern_tree(net), probes=500) <= result.patterns * 3
+
+
+def test_too_many_cells_are_refused():
+    net, _ = eight_four()
+    with pytest.raises(CellsError, match=r"8 neurons and n = 4 .* max_cells is 5,000; raise"):
+        accuracy(net, max_cells=5_000)
+    with pytest.raises(CellsError, match=r"has about .* patterns.*conevol\.sample_accuracy"):
+        accuracy(net, max_cells=10)
+
+
+def test_overflowing_weights_are_refused():
+    net = random_network(1, 2, 4)
+    with pytest.raises(WeightsError, match="products of the weights overflow: scale"):
+        accuracy(ReluRNN(net.W_hi * 1e200, net.W_hh * 1e200, net.W_oh * 1e200))
