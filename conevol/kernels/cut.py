@@ -43,8 +43,10 @@ ONE, NONE = np.uint64(1), np.uint64(0)
 MAX_BYTES, MAX_SECONDS = 5e8, 60.0
 # Relative bound to which a leaf's fraction is worth a second axis.
 RTOL = 1e-11
-# A cap with a larger cosine than this is not looked for, nor for longer than so many steps.
-WIDE, AXIS_STEPS = 0.3, 60
+# Of a ray with a larger error than this, only what moves it towards a plane counts.
+ROUGH = 32 * U
+# A narrower cap than of this cosine is not looked for, nor for longer than so many steps.
+WIDE, AXIS_STEPS = 0.3, 20
 
 #   ray (slots, rays, n), error (slots, rays), tight (slots, rays): the rays of a cone
 #   row (slots, 64), used (slots,): its rows, and the bits that are taken
@@ -86,7 +88,8 @@ def new_cones(n, slots, rays, rows):
 def put_row(c, row, d, error, unit):
     """Finish the normal in a[row], known to `error` in each of d entries; its largest entry.
 
-    The entries are rounded on top of that, with relative error `unit`.  The row is scaled by a power of two where its length could over- or underflow.
+    The entries are rounded on top of that, with relative error `unit`.  The row is scaled by a
+    power of two where its length could over- or underflow.
     """
     largest = 0.0
     finite = True
@@ -122,9 +125,17 @@ def _choose_rows(c, p, i, d):
     if k < d - 1:
         return False
     if k == d - 1:
+        # Rows of early steps first: they hold few coordinates, and their part of the
+        # factors is not touched by an ill-conditioned later row.
+        pairs = c.q.shape[0] * (c.q.shape[0] - 1)
         for m in range(d - 1):
-            c.pick[m] = c.row[p, lowest_bit(tight)] >> 1
+            row = c.row[p, lowest_bit(tight)] >> 1
             tight &= tight - ONE
+            t = m
+            while t > 0 and (c.pick[t - 1] - pairs) % c.norm.size > (row - pairs) % c.norm.size:
+                c.pick[t] = c.pick[t - 1]
+                t -= 1
+            c.pick[t] = row
         return True
     left = tight
     while left:
@@ -183,12 +194,12 @@ def _orthogonalise(c, m, row, d):
     return True
 
 
-@cold_kernel
-def ray_error(c, p, i):
-    """Bound of the angle between the unit ray i and the line where its tight planes meet.
+@inline_kernel
+def _solve(c, p, i):
+    """Bounds bad[m] of |q[m] . e|, e the error of ray i, for the factor Q of its tight normals.
 
-    A x = 0 with A = L Q, x = v + e:  |Q e| <= |L^-1| |A v|, the absolute values entry by
-    entry.  1 when it cannot be told.
+    A x = 0 with A = L Q and x = v + e:  |Q e| <= |L^-1| |A v|, the absolute values entry by
+    entry.  Returns the bound of |e|, 1 when it cannot be told.
     """
     d = c.size[p, 1]
     if not _choose_rows(c, p, i, d):
@@ -209,6 +220,31 @@ def ray_error(c, p, i):
         total += c.bad[m] * c.bad[m]
     total = math.sqrt(total) + d * U
     return min(1.0, 1.1 * total) if total < 0.05 else 1.0
+
+
+@cold_kernel
+def ray_error(c, p, i):
+    """Bound of the angle between the unit ray i and the line where its tight planes meet."""
+    return _solve(c, p, i)
+
+
+@cold_kernel
+def error_towards(c, p, i, row):
+    """Bound of what the error of ray i does to its distance from a row's plane, |row| = 1.
+
+    Much less than the whole error where the plane is nearly one that is tight on the ray.
+    """
+    d = c.size[p, 1]
+    error = _solve(c, p, i)
+    if error == 1.0:
+        return error
+    total = 0.0
+    for m in range(d - 1):
+        s = 0.0
+        for l in range(d):
+            s += c.q[m, l] * c.a[row, l]
+        total += abs(s) * c.bad[m]
+    return min(error, 1.1 * total / c.norm[row] + d * (U + error * error))
 
 
 @inline_kernel
@@ -235,8 +271,17 @@ def locate(c, p, row):
             c.side[i] = -1
             negative += 1
         else:
+            if c.error[p, i] > ROUGH:
+                angle = error_towards(c, p, i, row) + base
             c.side[i] = 0
-            near = max(near, angle)
+            if s > scale * angle:
+                c.side[i] = 1
+                positive += 1
+            elif s < -scale * angle:
+                c.side[i] = -1
+                negative += 1
+            else:
+                near = max(near, angle)
     place = INSIDE
     if negative:
         place = CROSSES if positive else OUTSIDE
@@ -256,12 +301,22 @@ def _farthest(c, p, d):
     return far, least
 
 
+@inline_kernel
+def _length(c, d):
+    """Length of the axis in c.bad."""
+    s = 0.0
+    for l in range(d):
+        s += c.bad[l] * c.bad[l]
+    return math.sqrt(s)
+
+
 @cold_kernel
 def opening(c, p):
-    """Cosine of the radius of a cap that holds the cone; 0 if none smaller than half is found.
+    """Cosine of the radius of a cap that holds the cone, 0 if its rays do not lie in a half-space.
 
     Its axis is the mean of the rays, and while the cap is wide is moved towards the ray
-    farthest away, to the point of the segment nearest to 0 (E. G. Gilbert 1966).
+    farthest away, to the point of the segment nearest to 0 (E. G. Gilbert 1966).  The mean of
+    the unit normals, which is in the dual cone, is tried where that does not help.
     """
     n, d = c.size[p, 0], c.size[p, 1]
     if n < 2:
@@ -273,19 +328,29 @@ def opening(c, p):
         c.bad[l] = s / n
     best = 0.0
     for _ in range(AXIS_STEPS):
-        norm = 0.0
-        for l in range(d):
-            norm += c.bad[l] * c.bad[l]
+        norm = _length(c, d)
         far, least = _farthest(c, p, d)
-        if least > best * math.sqrt(norm):
-            best = min(1.0, least / math.sqrt(norm))
+        if least > best * norm:
+            best = least / norm
         if best > WIDE or not norm > 0.0:
             break
         # |(1 - s) x + s v|^2 with |v| = 1 is least at this s.
-        s = min(1.0, (norm - least) / (norm - 2.0 * least + 1.0))
+        s = min(1.0, (norm * norm - least) / (norm * norm - 2.0 * least + 1.0))
         for l in range(d):
             c.bad[l] += s * (c.ray[p, far, l] - c.bad[l])
-    return best
+    if best <= WIDE:
+        for l in range(d):
+            c.bad[l] = 0.0
+        left = c.used[p]
+        while left:
+            code = c.row[p, lowest_bit(left)]
+            left &= left - ONE
+            scale = (-1.0 if code & 1 else 1.0) / c.norm[code >> 1]
+            for l in range(d):
+                c.bad[l] += scale * c.a[code >> 1, l]
+        _, least = _farthest(c, p, d)
+        best = max(best, least / _length(c, d))
+    return min(1.0, best)
 
 
 @inline_kernel
@@ -298,7 +363,7 @@ def slab(width, cosine, d):
     """
     share = 1.0
     if cosine > 0.0:
-        share = 0.5 * max(0.0, 1.0 - cosine * cosine) ** (0.5 * (d - 2))
+        share = 0.5 * max(0.0, 1.0 - cosine * cosine) ** (0.5 * max(0, d - 2))
     return min(1.0, width * math.sqrt(2.0 * d / math.pi) * share)
 
 

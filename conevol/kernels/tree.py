@@ -54,7 +54,8 @@ _DOUBTFUL = 1e-15
 # unit is the unit roundoff of its maps, 0 where they are exact.
 Net = namedtuple("Net", "w_hi w_hh w_oh region_rows region_label unit rule")
 #   z, h and their low parts (n, hidden, n), ez, eh, size (n, hidden): maps of the states in
-#   double-double, bounds of their entries' errors, and largest entries; path (T + 1, 4): slot, active, pending, slot of the pending side;
+#   double-double, bounds of their entries' errors, and largest entries;
+#   path (T + 1, 4): slot, active, pending, slot of the pending side;
 #   where (2 pairs,): where a pattern's cone lies to the order and logit planes;
 #   unclear (1,): how many of these differences of logits are within their rounding;
 #   low (n,): low parts of a row under way
