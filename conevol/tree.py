@@ -128,6 +128,11 @@ class PatternTree:
     rule: int = 0
     root: Node = field(default=b"", init=False)
 
+    def __post_init__(self) -> None:
+        # One type of array, so that everything is compiled once: writable, as pickle makes them.
+        for name in ("W_hi", "W_hh", "W_oh"):
+            object.__setattr__(self, name, np.array(getattr(self, name), dtype=float, order="C"))
+
     @property
     def n(self) -> int:
         """Length of the input."""
@@ -324,7 +329,8 @@ def task_rows(task: Task, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]
 def _by_engine(normals: NDArray[np.float64], most: float) -> tuple[float, float]:
     """Fraction and bound of a cone that was too hard for the walk; at most `most` if all fails."""
     value, bound, info = cone_fraction(normals)
-    if info.status == "ok" and bound <= WORST_BOUND:
+    # More than the cap of its rays: rows were lost where planes nearly coincide.
+    if info.status == "ok" and bound <= WORST_BOUND and value <= most + bound:
         return value, bound
     return 0.0, most
 

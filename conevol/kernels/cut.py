@@ -43,6 +43,8 @@ ONE, NONE = np.uint64(1), np.uint64(0)
 MAX_BYTES, MAX_SECONDS = 5e8, 60.0
 # Relative bound to which a leaf's fraction is worth a second axis.
 RTOL = 1e-11
+# Slack of a cone, relative to its thickness, up to which its incidence is trusted.
+THIN = 1e-6
 # Of a ray with a larger error than this, only what moves it towards a plane counts.
 ROUGH = 32 * U
 # A narrower cap than of this cosine is not looked for, nor for longer than so many steps.
@@ -591,6 +593,23 @@ def ray_sets(c, p):
     return sets
 
 
+@cold_kernel
+def thickness(c, p):
+    """The least, over the rows of a cone, of its largest distance from the row's plane."""
+    left, least = c.used[p], 1.0
+    while left:
+        row = c.row[p, lowest_bit(left)] >> 1
+        left &= left - ONE
+        most = 0.0
+        for i in range(c.size[p, 0]):
+            s = 0.0
+            for l in range(c.size[p, 1]):
+                s += c.a[row, l] * c.ray[p, i, l]
+            most = max(most, abs(s))
+        least = min(least, most / c.norm[row])
+    return least
+
+
 @kernel
 def cone_fraction(c, p):
     """Fraction of the cone in slot p, a bound of its error, and whether it is sound.
@@ -606,6 +625,9 @@ def cone_fraction(c, p):
         normals, np.zeros(normals.shape), rays, ray_sets(c, p), MAX_BYTES, MAX_SECONDS, RTOL
     )
     sound = status == FRACTION_OK and bound <= max(1e-8 * value, 1e-15)
+    sound = sound and n >= d and normals.shape[0] >= d and value <= cap(c, p) + bound
+    # Incidence within a tolerance is that of a cone only while it is much thicker.
+    sound = sound and c.slack[p] <= THIN * thickness(c, p)
     if c.slack[p] > 0.0:
         # Rays that count as lying on a plane do so only within the slack.
         bound += normals.shape[0] * doubt(c, p, 0.0, c.slack[p])
