@@ -141,7 +141,7 @@ def test_models_lists_every_bundled_network():
     ("arguments", "said"),
     [
         (["accuracy", "5/7"], "neither a file nor a bundled network"),
-        (["accuracy", "8/5"], "n <= 3"),
+        (["accuracy", "8/5", "--max-cells", "10"], "too many cells"),
         (["accuracy", "4/3", "--task", "nonsense"], "unknown task"),
         (["accuracy", "2/2", "--task", "argmedian"], "odd n"),
         (["fraction", "no-such-file.json"], "no-such-file.json"),
