@@ -1,4 +1,4 @@
-"""What a network does inside: masks and effective operators, moments of ordered inputs."""
+"""What a network does inside: masks and effective operators, swaps of causal variables."""
 
 from conevol.analysis.masks import (
     ImpulsePairs,
