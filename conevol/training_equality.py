@@ -1,10 +1,11 @@
 """Train the bundled perceptron of `conevol.analysis.equality`; needs PyTorch (extra ``train``).
 
-    python -m conevol.training_equality conevol/analysis/equality.json
+python -m conevol.training_equality conevol/analysis/equality.json
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 from pathlib import Path
 
@@ -29,7 +30,7 @@ def train(seed: int, steps: int, batch: int = 1024, rate: float = 3e-3) -> dict:
     """Weights, biases and the training record of a perceptron of widths 16, 16, 16, 16, 2."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    layers = [torch.nn.Linear(i, o) for i, o in zip(_WIDTHS[:-1], _WIDTHS[1:], strict=True)]
+    layers = [torch.nn.Linear(i, o) for i, o in itertools.pairwise(_WIDTHS)]
     hidden = [module for layer in layers[:-1] for module in (layer, torch.nn.ReLU())]
     network = torch.nn.Sequential(*hidden, layers[-1])
     optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=1e-3)

@@ -44,7 +44,7 @@ LAYERS = [
     },
     {"cells", "subtrees", "tree", "network", "tasks", "zoo", "files", "symbolic"},
     {"estimators", "analysis", "surprise"},
-    {"cli", "plot", "training", "bench", "__main__"},
+    {"cli", "plot", "training", "training_equality", "bench", "__main__"},
 ]
 ANYWHERE = {"errors", "parallel", "version"}
 HEIGHT = {part: height for height, layer in enumerate(LAYERS) for part in layer}

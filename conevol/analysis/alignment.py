@@ -149,7 +149,7 @@ def align(
     seed : int
         The same seed gives the same result.
     progress : callable, optional
-        Called with (steps done, of all).
+        Called with (starts done, of all) after each.
 
     Raises
     ------
@@ -180,10 +180,9 @@ def align(
     best: Alignment | None = None
     for start in range(starts):
         rng = np.random.default_rng([seed, 0, start])
-        basis, curve = _descend(
-            place, draw, dimensions, steps, batch, rate, rng,
-            lambda done, start=start: progress and progress(start * steps + done, starts * steps),
-        )  # fmt: skip
+        basis, curve = _descend(place, draw, dimensions, steps, batch, rate, rng)
+        if progress is not None:
+            progress(start + 1, starts)
         value = _agreement(place, basis, fresh)
         if best is None or value > best.value:
             error = math.sqrt(value * (1.0 - value) / samples)
@@ -247,7 +246,6 @@ def _descend(
     batch: int,
     rate: float,
     rng: np.random.Generator,
-    done: Callable[[int], object],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Adam from a random subspace: the basis reached and the curve."""
     basis = np.linalg.qr(rng.standard_normal((site.width, dimensions)))[0].T
@@ -264,5 +262,4 @@ def _descend(
         step /= np.sqrt(second / (1.0 - decay_2 ** (i + 1))) + least
         q, r = np.linalg.qr((basis - rate * fall * step).T)
         basis = (q * np.sign(np.diag(r))).T
-        done(i + 1)
     return basis, curve

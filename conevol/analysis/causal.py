@@ -29,7 +29,7 @@ from conevol.errors import TaskError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["VARIABLES", "JointRegion", "swapped_labels", "swap_regions", "variables_named"]
+__all__ = ["VARIABLES", "JointRegion", "swap_regions", "swapped_labels", "variables_named"]
 
 # What can be swapped, by name: fields of `_State`.
 VARIABLES = {
@@ -117,9 +117,7 @@ def _run_numeric(
         entry = x[..., t]
         top, middle = entry > state["maximum"], entry > state["second"]
         state = {
-            "second": np.where(
-                top, state["maximum"], np.where(middle, entry, state["second"])
-            ),
+            "second": np.where(top, state["maximum"], np.where(middle, entry, state["second"])),
             "second_at": np.where(
                 top, state["maximum_at"], np.where(middle, t, state["second_at"])
             ),

@@ -144,7 +144,7 @@ class LayerSite:
         return h
 
     def _pre_activations(self, state: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-        z = []
+        z: list[NDArray[np.float64]] = []
         for w, b in zip(self.weights[self.layer :], self.biases[self.layer :], strict=True):
             h = np.maximum(z[-1], 0.0) if z else state
             z.append(h @ w.T + b)
