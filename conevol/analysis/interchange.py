@@ -9,7 +9,6 @@ is a finite sum of fractions, in n + t dimensions.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -19,8 +18,7 @@ from conevol._fraction import fraction
 from conevol.analysis.alignment import interchanged_logits, network_pairs, orthonormal
 from conevol.analysis.causal import swap_regions, variables_named
 from conevol.analysis.sites import RecurrentSite
-from conevol.boundary import boundary_of
-from conevol.errors import ConevolError
+from conevol.errors import ConevolError, FractionError
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -33,8 +31,8 @@ METHODS = ("auto", "exact", "sample")
 # Joint dimensions up to which "auto" is exact, within some seconds for few neurons.
 _EXACT_DIMENSION = 5
 _UNIT_ROUNDOFF = 2.0**-53
-# A plane this close to all rays of a cone, relative to its length, does not cut it.
-_FLAT = 1e-11
+# Rays that a cone may have.
+_RAYS = 512
 # Sampled pairs at a time.
 _BATCH = 1 << 16
 
@@ -93,14 +91,6 @@ class _Forms(NamedTuple):
         return _Forms(self.rows * active[:, None], self.size * active[:, None])
 
 
-class _Piece(NamedTuple):
-    """A cone of pairs: its half-spaces, the angle by which rounding turned each, a state."""
-
-    normals: NDArray[np.float64]
-    turns: NDArray[np.float64]
-    state: _Forms
-
-
 def interchange_accuracy(
     network: ReluRNN,
     variable: str,
@@ -110,7 +100,6 @@ def interchange_accuracy(
     method: str = "auto",
     samples: int = 100_000,
     seed: int = 0,
-    threads: int | None = None,
 ) -> InterchangeAccuracy:
     """How often a swap of a subspace acts like a swap of a causal variable.
 
@@ -130,21 +119,22 @@ def interchange_accuracy(
         n = 3 with 4 neurons takes seconds at step 2 and minutes at step 3.
     samples, seed : int
         Of a sampled value.
-    threads : int, optional
-        For the fractions; the value does not depend on it.
 
     Raises
     ------
     ConevolError
-        For an unknown method, a step outside 1 .. n, or a wrong subspace.
+        For an unknown method, a step outside 1 .. n, a wrong subspace, or a network without
+        input weights.
+    FractionError
+        If a cone has more than 512 rays or 64 half-spaces.
     TaskError
         As `conevol.analysis.causal.variables_named`.
 
     Notes
     -----
-    Where logits tie on a cone, the first of them is the prediction.  The bound adds up the
-    bounds of all fractions, and the angles by which rounding may have turned their planes,
-    each counted as if its whole plane bounded the cone.
+    Where logits tie on a cone, the first of them is the prediction.  Cones are cut, and what
+    rounding may put on the wrong side of a plane is bounded, as by `conevol.accuracy` for
+    long inputs.
 
     Examples
     --------
@@ -165,7 +155,7 @@ def interchange_accuracy(
         method = "exact" if network.n + step <= _EXACT_DIMENSION else "sample"
     if method == "sample":
         return _sampled(site, variable, basis, samples, seed)
-    return _exact(network, variable, basis, step, threads)
+    return _Walk(network, variable, basis, step).total()
 
 
 def _sampled(
@@ -185,127 +175,161 @@ def _sampled(
     return InterchangeAccuracy(value, 1.0, error, "sample", samples)
 
 
-def _exact(
-    network: ReluRNN, variable: str, basis: NDArray[np.float64], step: int, threads: int | None
-) -> InterchangeAccuracy:
-    """The sum over the cones of pairs."""
-    _n, regions = network.n, swap_regions(network.n, variable, step)
-    swap = basis.T @ basis
-    total, bound, cones = 0.0, 0.0, 0
-    for piece in _joint_pieces(network, swap, step):
-        logits = piece.state.times(network.W_oh)
-        rays = boundary_of(piece.normals)
-        batch: list[NDArray[np.float64]] = []
-        for region in regions:
-            if _misses(region.normals, rays.rays, rays.lineality):
+class _Walk:
+    """Depth-first cutting of the space of pairs, with coordinates (x_<t, s_<t, x_t ..)."""
+
+    def __init__(
+        self, network: ReluRNN, variable: str, basis: NDArray[np.float64], step: int
+    ) -> None:
+        from conevol.kernels import cut
+
+        if not network.W_hi.any():
+            raise ConevolError("all input weights are 0: the network has but one cell")
+        self.network, self.step, self.swap = network, step, basis.T @ basis
+        n, hidden = network.n, network.hidden
+        self.dimension = n + step
+        # The program's coordinates are (x, s).
+        order = [*range(step), *range(n, n + step), *range(step, n)]
+        self.regions = [
+            (region.label, region.normals[:, order]) for region in swap_regions(n, variable, step)
+        ]
+        # A neuron that sees the new entry comes first: its plane makes the cylinder pointed.
+        self.neurons = sorted(range(hidden), key=lambda j: network.W_hi[j] == 0.0)
+        slots = (n + step) * hidden + max(len(rows) for _, rows in self.regions) + n + 2
+        self.cones = cut.new_cones(self.dimension, slots, _RAYS, slots)
+        self.cut = cut
+        self.value = self.bound = 0.0
+        self.count = 0
+
+    def total(self) -> InterchangeAccuracy:
+        """Walk all cones."""
+        zero = self._zero()
+        self._steps(0, 0, zero, zero)
+        bound = self.bound + 2.0 * _UNIT_ROUNDOFF * self.count
+        return InterchangeAccuracy(min(self.value, 1.0), min(bound, 1.0), 0.0, "exact", self.count)
+
+    def _zero(self) -> _Forms:
+        shape = (self.network.hidden, self.dimension)
+        return _Forms(np.zeros(shape), np.zeros(shape))
+
+    def _steps(self, p: int, entry: int, state: _Forms, base: _Forms) -> None:
+        """Go on from the cone in slot p, when so many coordinates have been read.
+
+        A cone's last plane has the number of its slot.
+        """
+        network, step = self.network, self.step
+        if entry == step:
+            base, state = state, self._zero()
+        elif entry == 2 * step:
+            kept = np.eye(network.hidden) - self.swap
+            state = base.times(kept).plus(state.times(self.swap))
+        if entry == self.dimension:
+            self._predictions(p, state)
+            return
+        into = self._zero()
+        into.rows[:, entry] = network.W_hi
+        z = state.times(network.W_hh).plus(into)
+        self._neurons(p, entry, z, base, 0, np.zeros(network.hidden, dtype=bool))
+
+    def _neurons(
+        self, p: int, entry: int, z: _Forms, base: _Forms, start: int, on: NDArray[np.bool_]
+    ) -> None:
+        """Cut by the neurons of a step from one on; the first lifts the cone."""
+        cut, q = self.cut, p + 1
+        for place in range(start, len(on)):
+            neuron = self.neurons[place]
+            if not self._put(q, z.rows[neuron], z.size[neuron], entry + 1):
                 continue
-            rows, turns, possible = _wins(logits, region.label)
-            if not possible or _misses(rows, rays.rays, rays.lineality):
+            where = cut.locate(self.cones, p, q)[0] if place else cut.CROSSES
+            if where != cut.CROSSES:
+                on[neuron] = where == cut.INSIDE
                 continue
-            batch.append(np.concatenate([piece.normals, region.normals, rows]))
-            bound += float(piece.turns.sum() + turns.sum()) / math.pi
-        for group in _same_shape(batch):
-            result = fraction(group, error_bound=True, threads=threads)
-            total += float(result.value.sum())
-            bound += float(result.error_bound.sum())
-            cones += len(group)
-    bound += 2.0 * _UNIT_ROUNDOFF * cones + _FLAT * cones / math.pi
-    return InterchangeAccuracy(min(total, 1.0), min(bound, 1.0), 0.0, "exact", cones)
+            for sign in (1.0, -1.0):
+                self._put(q, z.rows[neuron], z.size[neuron], entry + 1)
+                if place:
+                    self._clip(p, sign)
+                else:
+                    _check(cut.lift(self.cones, p, q, q, sign))
+                    self._doubt(q, 0.0)
+                side = on.copy()
+                side[neuron] = sign > 0.0
+                self._neurons(q, entry, z, base, place + 1, side)
+            return
+        self._steps(p, entry + 1, z.on(on), base)
+
+    def _predictions(self, p: int, state: _Forms) -> None:
+        """Sum the parts of a cone on which the network and the program agree."""
+        logits = state.times(self.network.W_oh)
+        for label, normals in self.regions:
+            gaps, first = _gaps(logits, label)
+            if not first:
+                continue
+            rows = np.concatenate([normals, gaps.rows])
+            sizes = np.concatenate([np.zeros_like(normals), gaps.size])
+            q = self._inside(p, rows, sizes)
+            if q >= 0:
+                self._add(q)
+
+    def _inside(self, p: int, rows: NDArray[np.float64], sizes: NDArray[np.float64]) -> int:
+        """Slot of the part of cone p inside half-spaces, -1 if there is none."""
+        cut = self.cut
+        for normal, size in zip(rows, sizes, strict=True):
+            if not self._put(p + 1, normal, size, self.dimension):
+                continue
+            where, _ = cut.locate(self.cones, p, p + 1)
+            if where == cut.OUTSIDE:
+                return -1
+            if where == cut.CROSSES:
+                self._clip(p, 1.0)
+                p += 1
+        return p
+
+    def _put(
+        self, row: int, normal: NDArray[np.float64], size: NDArray[np.float64], d: int
+    ) -> bool:
+        """Make a form the plane of a row; False if it is nothing but rounding."""
+        error = _UNIT_ROUNDOFF * float(size.max())
+        self.cones.a[row] = normal
+        largest: float = self.cut.put_row(self.cones, row, d, error)
+        return largest > 2.0 * error
+
+    def _clip(self, p: int, sign: float) -> None:
+        """Slot p + 1 = the side of slot p to its plane; `locate` fills the scratch it needs."""
+        _, near = self.cut.locate(self.cones, p, p + 1)
+        _check(self.cut.clip(self.cones, p, p + 1, -1, p + 1, sign, near))
+        self._doubt(p + 1, near)
+
+    def _doubt(self, p: int, near: float) -> None:
+        if self.cones.size[p, 1] > 1:  # a half-line cannot be turned
+            self.bound += self.cut.doubt(self.cones, p, self.cones.turn[p], near)
+
+    def _add(self, p: int) -> None:
+        """Add the fraction of a cone to the sum."""
+        value, error, sound = self.cut.cone_fraction(self.cones, p)
+        if not sound:
+            value, error = fraction(self.cut.normals_of(self.cones, p), error_bound=True)
+        self.value += value
+        self.bound += error
+        self.count += 1
 
 
-def _same_shape(cones: list[NDArray[np.float64]]) -> Iterator[NDArray[np.float64]]:
-    """Batches of cones with equally many half-spaces."""
-    for k in sorted({len(cone) for cone in cones}):
-        yield np.array([cone for cone in cones if len(cone) == k])
-
-
-def _misses(
-    rows: NDArray[np.float64], rays: NDArray[np.float64], lineality: NDArray[np.float64]
-) -> bool:
-    """Whether some half-space certainly holds no inner point of the cone."""
-    if not len(rows):
-        return False
-    highest = (rows @ rays.T).max(axis=1, initial=0.0)
-    across = np.abs(rows @ lineality.T).max(axis=1, initial=0.0)
-    least = _FLAT * np.linalg.norm(rows, axis=1)
-    return bool(((highest <= least) & (across <= least)).any())
-
-
-def _wins(logits: _Forms, label: int) -> tuple[NDArray[np.float64], NDArray[np.float64], bool]:
-    """Half-spaces on which a label's logit is the first of the largest, and their turns.
-
-    The last is False where a logit before it is the same everywhere.
-    """
+def _gaps(logits: _Forms, label: int) -> tuple[_Forms, bool]:
+    """The label's logit minus the others; whether none before it is the same everywhere."""
     others = [i for i in range(len(logits.rows)) if i != label]
     pick = np.zeros((len(others), len(logits.rows)))
     pick[:, label] = 1.0
     pick[np.arange(len(others)), others] = -1.0
     gaps = logits.times(pick)
-    turns = _turns(gaps)
-    same = turns >= 1.0
-    first = not any(same[i] for i, other in enumerate(others) if other < label)
-    return gaps.rows[~same], turns[~same], first
+    same = np.abs(gaps.rows).max(axis=1) <= 2.0 * _UNIT_ROUNDOFF * gaps.size.max(axis=1)
+    return gaps, not any(same[i] for i, other in enumerate(others) if other < label)
 
 
-def _turns(forms: _Forms) -> NDArray[np.float64]:
-    """Angles by which rounding may have turned the planes; 1 where a form is but rounding."""
-    lengths = np.linalg.norm(forms.rows, axis=1)
-    errors = _UNIT_ROUNDOFF * np.linalg.norm(forms.size, axis=1)
-    return np.minimum(np.divide(errors, lengths, out=np.ones_like(errors), where=lengths > 0.0), 1)
+def _check(status: int) -> None:
+    """Raise what a cut reported."""
+    from conevol.kernels import cut
 
-
-def _joint_pieces(network: ReluRNN, swap: NDArray[np.float64], step: int) -> Iterator[_Piece]:
-    """Cones of (x, s) on which all activations are constant, with the final state on each."""
-    n, hidden = network.n, network.hidden
-    unit = np.eye(n + step)
-    none, no_turns = np.empty((0, n + step)), np.empty(0)
-    zero = _Forms(np.zeros((hidden, n + step)), np.zeros((hidden, n + step)))
-    keep = np.eye(hidden) - swap
-    # The products of the two factors need no test: they share no coordinate.
-    sources = list(_steps(network, _Piece(none, no_turns, zero), unit[n:]))
-    for base in _steps(network, _Piece(none, no_turns, zero), unit[:step]):
-        for source in sources:
-            mixed = base.state.times(keep).plus(source.state.times(swap))
-            start = _Piece(
-                np.concatenate([base.normals, source.normals]),
-                np.concatenate([base.turns, source.turns]),
-                mixed,
-            )
-            yield from _steps(network, start, unit[step:n])
-
-
-def _steps(network: ReluRNN, start: _Piece, entries: NDArray[np.float64]) -> Iterator[_Piece]:
-    """Run on over entries given as forms, cutting by every neuron."""
-    if not len(entries):
-        yield start
-        return
-    into = _Forms(np.outer(network.W_hi, entries[0]), np.zeros_like(start.state.rows))
-    z = start.state.times(network.W_hh).plus(into)
-    for piece in _cut(start, z, 0, np.zeros(network.hidden, dtype=bool)):
-        yield from _steps(network, piece, entries[1:])
-
-
-def _cut(start: _Piece, z: _Forms, neuron: int, on: NDArray[np.bool_]) -> Iterator[_Piece]:
-    """The parts of a cone by the signs of the neurons from one on."""
-    turns = _turns(z)
-    while neuron < len(on):
-        if turns[neuron] < 1.0:
-            row = z.rows[neuron]
-            boundary = boundary_of(start.normals)
-            above = not _misses(row[None], boundary.rays, boundary.lineality)
-            below = not _misses(-row[None], boundary.rays, boundary.lineality)
-            if above and below:
-                for sign in (False, True):
-                    side = on.copy()
-                    side[neuron] = sign
-                    part = _Piece(
-                        np.concatenate([start.normals, [row if sign else -row]]),
-                        np.append(start.turns, turns[neuron]),
-                        start.state,
-                    )
-                    yield from _cut(part, z, neuron + 1, side)
-                return
-            on = on.copy()
-            on[neuron] = above
-        neuron += 1
-    yield start._replace(state=z.on(on))
+    if status != cut.OK:
+        most = f"{_RAYS} rays" if status == cut.RAYS_FULL else f"{cut.MAX_ROWS} half-spaces"
+        raise FractionError(
+            f"a cone of pairs has more than {most}: use method='sample', or an earlier step"
+        )
