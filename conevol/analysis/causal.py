@@ -205,7 +205,7 @@ def swap_regions(n: int, variable: str, step: int) -> list[JointRegion]:
     Examples
     --------
     >>> [region.label for region in swap_regions(2, "everything", 2)]
-    [0, 0, 1, 1]
+    [0, 1, 0, 1]
     """
     names = variables_named(variable, step, n)
     unit = [tuple(row) for row in np.eye(n + step).tolist()]

@@ -197,6 +197,8 @@ class _Walk:
         self.neurons = sorted(range(hidden), key=lambda j: network.W_hi[j] == 0.0)
         slots = (n + step) * hidden + max(len(rows) for _, rows in self.regions) + n + 2
         self.cones = cut.new_cones(self.dimension, slots, _RAYS, slots)
+        # Row p is the inward normal of the last plane of the cone in slot p.
+        self.inward = np.zeros((slots, self.dimension))
         self.cut = cut
         self.value = self.bound = 0.0
         self.count = 0
@@ -240,17 +242,20 @@ class _Walk:
             neuron = self.neurons[place]
             if not self._put(q, z.rows[neuron], z.size[neuron], entry + 1):
                 continue
-            where = cut.locate(self.cones, p, q)[0] if place else cut.CROSSES
+            where, near = self._locate(p) if place else (cut.CROSSES, 0.0)
             if where != cut.CROSSES:
                 on[neuron] = where == cut.INSIDE
                 continue
+            if not place and entry:
+                self.bound += cut.lift_doubt(self.cones, p, q)
             for sign in (1.0, -1.0):
                 self._put(q, z.rows[neuron], z.size[neuron], entry + 1)
+                self.inward[q] = sign * self.cones.a[q]
                 if place:
-                    self._clip(p, sign)
+                    cut.locate(self.cones, p, q)  # what lies below has used its scratch
+                    _check(cut.clip(self.cones, p, q, -1, q, sign, near))
                 else:
                     _check(cut.lift(self.cones, p, q, q, sign))
-                    self._doubt(q, 0.0)
                 side = on.copy()
                 side[neuron] = sign > 0.0
                 self._neurons(q, entry, z, base, place + 1, side)
@@ -276,11 +281,12 @@ class _Walk:
         for normal, size in zip(rows, sizes, strict=True):
             if not self._put(p + 1, normal, size, self.dimension):
                 continue
-            where, _ = cut.locate(self.cones, p, p + 1)
+            where, near = self._locate(p)
             if where == cut.OUTSIDE:
                 return -1
             if where == cut.CROSSES:
-                self._clip(p, 1.0)
+                self.inward[p + 1] = self.cones.a[p + 1]
+                _check(cut.clip(self.cones, p, p + 1, -1, p + 1, 1.0, near))
                 p += 1
         return p
 
@@ -290,24 +296,22 @@ class _Walk:
         """Make a form the plane of a row; False if it is nothing but rounding."""
         error = _UNIT_ROUNDOFF * float(size.max())
         self.cones.a[row] = normal
-        largest: float = self.cut.put_row(self.cones, row, d, error)
+        largest: float = self.cut.put_row(self.cones, row, d, error, 0.0)
         return largest > 2.0 * error
 
-    def _clip(self, p: int, sign: float) -> None:
-        """Slot p + 1 = the side of slot p to its plane; `locate` fills the scratch it needs."""
-        _, near = self.cut.locate(self.cones, p, p + 1)
-        _check(self.cut.clip(self.cones, p, p + 1, -1, p + 1, sign, near))
-        self._doubt(p + 1, near)
-
-    def _doubt(self, p: int, near: float) -> None:
-        if self.cones.size[p, 1] > 1:  # a half-line cannot be turned
-            self.bound += self.cut.doubt(self.cones, p, self.cones.turn[p], near)
+    def _locate(self, p: int) -> tuple[int, float]:
+        """Where the cone in slot p lies to the next plane; what rounding may hide is bounded."""
+        cut = self.cut
+        where, near = cut.locate(self.cones, p, p + 1)
+        turn = self.cones.turn[p + 1] if where == cut.CROSSES else 0.0
+        self.bound += cut.doubt(self.cones, p, turn, near)
+        return where, near
 
     def _add(self, p: int) -> None:
         """Add the fraction of a cone to the sum."""
         value, error, sound = self.cut.cone_fraction(self.cones, p)
         if not sound:
-            value, error = fraction(self.cut.normals_of(self.cones, p), error_bound=True)
+            value, error = fraction(self.inward[1 : p + 1], error_bound=True)
         self.value += value
         self.bound += error
         self.count += 1
