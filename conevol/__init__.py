@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from conevol import analysis, errors, precision, surprise, symbolic, tasks, zoo
     from conevol._fraction import FractionResult, fraction
     from conevol._report import FractionReport
+    from conevol.bounds import AccuracyBounds, accuracy_bounds
     from conevol.cells import AccuracyResult, Cells, EnsembleAccuracy, accuracy
     from conevol.cone import Cone
     from conevol.estimators import (
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from conevol.tasks import Task
 
 _HOME = {
+    "AccuracyBounds": "conevol.bounds",
     "AccuracyResult": "conevol.cells",
     "Bounded": "conevol.measures",
     "Cells": "conevol.cells",
@@ -61,6 +63,7 @@ _HOME = {
     "accuracy": "conevol.cells",
     "conditional_accuracy": "conevol.estimators",
     "estimator": "conevol.estimators",
+    "accuracy_bounds": "conevol.bounds",
     "fraction": "conevol._fraction",
     "gaussian_inputs": "conevol.estimators",
     "gradient": "conevol.measures",
@@ -76,6 +79,7 @@ _HOME = {
 _MODULES = ("analysis", "errors", "precision", "surprise", "symbolic", "tasks", "zoo")
 
 __all__ = [
+    "AccuracyBounds",
     "AccuracyResult",
     "Bounded",
     "Cells",
@@ -95,6 +99,7 @@ __all__ = [
     "accuracy",
     "analysis",
     "conditional_accuracy",
+    "accuracy_bounds",
     "errors",
     "estimator",
     "fraction",

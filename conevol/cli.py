@@ -15,10 +15,18 @@ from conevol.bench.command import bench
 from conevol.errors import ConevolError, FileFormatError
 
 if TYPE_CHECKING:
+    from conevol.bounds import AccuracyBounds
     from conevol.cells import AccuracyResult
     from conevol.network import ReluRNN
     from conevol.tree import Totals
 
+_ENDED = {
+    "complete": "nothing is left",
+    "width": "the width",
+    "seconds": "the time",
+    "nodes": "the number of prefixes",
+    "interrupt": "Ctrl-C",
+}
 # Standard error at which the command tells how many samples would be needed.
 _SAMPLING_ERROR = 1e-6
 
@@ -59,6 +67,15 @@ main.add_command(bench)
 @click.option(
     "--max-cells", default=20_000_000, show_default=True, help="Give up beyond, where n > 3."
 )
+@click.option("--bounds", is_flag=True, help="Lower and upper bound, tightened until they meet.")
+@click.option("--width", type=float, help="Bounds: end when they are as near as this.")
+@click.option("--time", "seconds", type=float, help="Bounds: end after so many seconds.")
+@click.option(
+    "--resume",
+    type=click.Path(dir_okay=False),
+    help="Bounds: keep the state in this file, and go on from it if it is there.",
+)
+@click.option("--threads", type=int, help="Bounds: by default one a core.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def accuracy_command(
     model: str,
@@ -66,18 +83,32 @@ def accuracy_command(
     task: str | None,
     map_path: str | None,
     max_cells: int,
+    bounds: bool,
+    width: float | None,
+    seconds: float | None,
+    resume: str | None,
+    threads: int | None,
     as_json: bool,
 ) -> None:
-    """Exact accuracy of a network on Gaussian inputs.
+    """Exact accuracy of a network on Gaussian inputs, or bounds of it.
 
     MODEL is the name of a bundled network (see `conevol models`) or a file:
     .npz, .json, .safetensors or .pth.  Without it the bundled 4/3 network is taken.
+
+    With --bounds, --width, --time or --resume the accuracy is enclosed between
+    bounds that hold at any moment; Ctrl-C ends with those reached.
     """
     from conevol.cells import accuracy
 
     network = load_model(model)
     if task is not None:
         network.task = task
+    if bounds or resume is not None or not (width is None and seconds is None):
+        if map_path is not None:
+            raise ConevolError("--map needs all cells: it does not go with bounds")
+        budget = {"width": width, "seconds": seconds, "threads": threads}
+        _bounds_command(model, network, ties, budget, resume, as_json)
+        return
     if map_path is not None and network.n > 3:
         raise ConevolError(f"--map draws networks with n <= 3, got n = {network.n}")
     started = time.perf_counter()
@@ -355,6 +386,74 @@ def _accuracy_with_bar(network: ReluRNN, ties: str, max_cells: int) -> AccuracyR
             bar.update(task, completed=done, total=total, description=f"{sums.cells:,} cells")
 
         return accuracy(network, ties=ties, max_cells=max_cells, progress=show)
+
+
+def _bounds_command(
+    model: str,
+    network: ReluRNN,
+    ties: str,
+    budget: dict[str, Any],
+    path: str | None,
+    as_json: bool,
+) -> None:
+    """Bounds of the accuracy, with a line that shows how they tighten."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from conevol.bounds import accuracy_bounds
+
+    text = TextColumn("{task.fields[lower]:.6f} to {task.fields[upper]:.6f}")
+    explored = TextColumn("{task.percentage:.1f} % explored")
+    columns = (text, BarColumn(), explored, TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("bounds", total=1.0, lower=0.0, upper=1.0)
+
+        def show(now: AccuracyBounds) -> None:
+            bar.update(task, completed=now.explored, lower=now.lower, upper=now.upper)
+
+        result = accuracy_bounds(
+            network,
+            ties=ties,
+            progress=show,
+            checkpoint=path,
+            resume=path if path is not None and Path(path).exists() else None,
+            **budget,
+        )
+    if as_json:
+        click.echo(json.dumps(_bounds_object(model, network, result)))
+        return
+    rows = [
+        ("network", f"{model}: {network.hidden} neurons, n = {network.n}, {network.task}"),
+        ("accuracy", _between(result)),
+        ("width", f"{result.width:.2g}, of which rounding {result.error:.1g}"),
+        ("explored", f"{100 * result.explored:.4g} % of the inputs"),
+        ("patterns", f"{result.patterns:,} looked at"),
+        ("prefixes", f"{result.nodes:,} met, {result.open:,} left"),
+        ("ties", f"counted by the rule '{ties}'"),
+        ("time", f"{_duration(result.seconds)}, ended by: {_ENDED[result.stopped]}"),
+    ]
+    if path is not None:
+        rows.append(("state", f"{path}; the same command goes on from there"))
+    _print_rows(rows)
+
+
+def _between(result: AccuracyBounds) -> str:
+    """Bounds, rounded outward to digits that tell them apart."""
+    size = math.log10(result.width) if result.width > 0.0 else -15.0
+    decimals = min(15, max(4, 2 - math.floor(size)))
+    unit = 10.0**decimals
+    lower, upper = math.floor(result.lower * unit) / unit, math.ceil(result.upper * unit) / unit
+    return f"between {max(lower, 0.0):.{decimals}f} and {min(upper, 1.0):.{decimals}f}"
+
+
+def _bounds_object(model: str, network: ReluRNN, result: AccuracyBounds) -> dict[str, Any]:
+    return {
+        "model": model,
+        "hidden": network.hidden,
+        "n": network.n,
+        "task": network.task,
+        **{name: getattr(result, name) for name in result.__dataclass_fields__},
+    }
 
 
 def _print_rows(rows: list[tuple[str, str]]) -> None:

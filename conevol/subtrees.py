@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, ThreadPoolExecutor
 from functools import partial
 from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 
@@ -17,11 +18,21 @@ from conevol.errors import CellsError
 from conevol.parallel import thread_count
 from conevol.tree import LimitReached, Node, PatternTree, Totals
 
-__all__ = ["MAX_CELLS", "Progress", "estimated_patterns", "sum_subtrees", "total_of", "work_list"]
+__all__ = [
+    "MAX_CELLS",
+    "Progress",
+    "estimated_patterns",
+    "in_order",
+    "sum_subtrees",
+    "total_of",
+    "work_list",
+]
 
 MAX_CELLS = 20_000_000
 """Cells beyond which `conevol.accuracy` gives up by default: an hour for n = 5."""
 
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 Progress = Callable[[int, int, Totals], object]
 # Ways down at random that estimate the size of the tree.
 _PROBES = 48
@@ -109,7 +120,7 @@ def sum_subtrees(
     # What cutting down to the prefixes cost is counted here, what is below them there.
     work = partial(total_of, tree, every=every, limit=max_cells)
     done = Totals(error=tree.prefix_error(len(nodes[0])))
-    for k, part in enumerate(_results(work, nodes, threads, executor)):
+    for k, part in enumerate(in_order(work, nodes, threads, executor)):
         if part is None or done.cells + part.cells > max_cells:
             raise _too_many(
                 tree, f"{k} of {len(nodes)} subtrees hold {done.cells:,} already", max_cells
@@ -120,34 +131,34 @@ def sum_subtrees(
     return done
 
 
-def _results(
-    work: Callable[[Node], Totals | None],
-    nodes: list[Node],
-    threads: int | None,
-    executor: Executor | None,
-) -> Iterator[Totals | None]:
-    """Results in the order of the nodes; a few more are under way at a time."""
-    workers = min(thread_count(threads), len(nodes))
+def in_order(
+    work: Callable[[Item], Result],
+    items: list[Item],
+    threads: int | None = None,
+    executor: Executor | None = None,
+) -> Iterator[Result]:
+    """Results in the order of the items; a few more are under way at a time."""
+    workers = min(thread_count(threads), len(items))
     if executor is None and workers <= 1:
-        yield from map(work, nodes)
+        yield from map(work, items)
         return
     pool = ThreadPoolExecutor(workers) if executor is None else executor
     try:
-        yield from _in_order(pool, work, nodes, 8 * workers if executor is None else len(nodes))
+        yield from _submitted(pool, work, items, 8 * workers if executor is None else len(items))
     finally:
         if executor is None:
             pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _in_order(
-    pool: Executor, work: Callable[[Node], Totals | None], nodes: Iterable[Node], ahead: int
-) -> Iterator[Totals | None]:
-    rest = iter(nodes)
-    waiting = [pool.submit(work, node) for node in islice(rest, ahead)]
+def _submitted(
+    pool: Executor, work: Callable[[Item], Result], items: Iterable[Item], ahead: int
+) -> Iterator[Result]:
+    rest = iter(items)
+    waiting = [pool.submit(work, item) for item in islice(rest, ahead)]
     try:
         while waiting:
             result = waiting.pop(0).result()
-            waiting += [pool.submit(work, node) for node in islice(rest, 1)]
+            waiting += [pool.submit(work, item) for item in islice(rest, 1)]
             yield result
     finally:
         for future in waiting:
@@ -158,5 +169,6 @@ def _too_many(tree: PatternTree, what: str, max_cells: int) -> CellsError:
     hidden, n = len(tree.W_hi), tree.n
     return CellsError(
         f"the exact accuracy of {hidden} neurons and n = {n} needs too many cells: {what}, and "
-        f"max_cells is {max_cells:,}; raise max_cells, or use conevol.sample_accuracy"
+        f"max_cells is {max_cells:,}; raise max_cells, or use conevol.accuracy_bounds or "
+        "conevol.sample_accuracy"
     )

@@ -11,6 +11,7 @@ so frontiers of millions of nodes are cheap to keep, to store and to send.
 - `PatternTree.cells(node)`: the table of all cells below a node: pattern, label,
   prediction, ties, fraction, rays
 - `PatternTree.total(node)`: sums over all cells below a node, `Totals`, which add up
+- `PatternTree.lost(node)`: what is missing to right below a node, mostly in far fewer fractions
 - `PatternTree.prefixes(depth)`: all nodes of a depth
 - `PatternTree.maps(node)`: the linear maps of a whole pattern are `ReluRNN.linear_maps`
 
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
     from conevol.tasks import Task
 
-__all__ = ["LimitReached", "NodeCone", "PatternTree", "Totals"]
+__all__ = ["LimitReached", "Lost", "NodeCone", "PatternTree", "Totals"]
 
 Node = bytes
 # Rays a cone may have at first; where one has more the work is repeated with twice the room.
@@ -101,6 +102,29 @@ class Totals:
 
     def __add__(self, other: Totals) -> Totals:
         return Totals(*(getattr(self, f) + getattr(other, f) for f in self.__dataclass_fields__))
+
+
+@dataclass(frozen=True)
+class Lost:
+    """What is lost to right below a node: 1 - credit times fraction, summed over its cells.
+
+    Attributes
+    ----------
+    value : float
+        Of the cells whose fraction was computed.
+    open : float
+        Bound of what the other cells lose, each of them `least` at most.
+    error : float
+        Bound of the error of `value`, with what cannot be told to be a tie.
+    patterns, fractions : int
+        Numbers of patterns, and of fractions computed.
+    """
+
+    value: float
+    open: float
+    error: float
+    patterns: int
+    fractions: int
 
 
 @dataclass(frozen=True)
@@ -181,15 +205,19 @@ class PatternTree:
 
     def prefixes(self, depth: int, node: Node = b"") -> list[Node]:
         """All nodes of a depth below a node, in the order of the walk."""
+        return self.listed(depth, node)[0]
+
+    def listed(self, depth: int, node: Node = b"") -> tuple[list[Node], float]:
+        """`prefixes`, and a bound of what the planes between misplace by rounding."""
         from conevol.kernels import tree
 
         table = tree.new_table(0, 0, depth, self.n)
         while True:
-            status, out, _ = self._walk(node, depth, tree.LIST, table=table)
+            status, (reals, counts), _ = self._walk(node, depth, tree.LIST, table=table)
             _check(status)
-            count = out[1][tree.PATTERNS]
+            count = counts[tree.PATTERNS]
             if count <= len(table.pattern):
-                return [row.tobytes() for row in table.pattern[:count]]
+                return [row.tobytes() for row in table.pattern[:count]], float(reals[tree.ERROR])
             table = tree.new_table(count, 0, depth, self.n)
 
     def prefix_error(self, depth: int) -> float:
@@ -246,6 +274,32 @@ class PatternTree:
             fractions=int(counts[tree.FRACTIONS]),
         )
 
+    def lost(self, node: Node = b"", least: float = 0.0) -> Lost:
+        """What is lost to right below a node; see `Lost` for what `least` leaves open."""
+        from conevol.kernels import tree
+
+        status, (reals, counts), walk = self._walk(node, self.depth, tree.LOSS, least=least)
+        _check(status)
+        for m in range(counts[tree.LEFT]):
+            normals, ties = walk.left.normals[m, : walk.left.info[m, 0]], walk.left.info[m, 1]
+            credit, most = walk.left.share[m]
+            value, bound = _by_engine(normals, most)
+            if ties == 0:
+                reals[tree.UNRESOLVED] += value + bound
+                continue
+            reals[tree.LOST] += (1.0 - credit) * value
+            reals[tree.ERROR] += bound
+        return lost_of(reals, counts)
+
+    def net(self) -> Any:
+        """The network as the kernels take it."""
+        from conevol.kernels import tree
+
+        return tree.Net(
+            self.W_hi, self.W_hh, self.W_oh, self.region_rows, self.region_labels, self.unit,
+            self.rule,
+        )  # fmt: skip
+
     def cells(self, node: Node = b"", limit: int = 2**62) -> Any:
         """The cells below a node, a `conevol.kernels.tree.Table`.
 
@@ -269,15 +323,17 @@ class PatternTree:
         return table
 
     def _walk(
-        self, node: Node, stop: int, mode: int, limit: int = 2**62, table: Any = None
+        self,
+        node: Node,
+        stop: int,
+        mode: int,
+        limit: int = 2**62,
+        table: Any = None,
+        least: float = 0.0,
     ) -> tuple[int, Any, Any]:
         """One call of the kernel, repeated with more room until it suffices."""
         from conevol.kernels import tree
 
-        net = tree.Net(
-            self.W_hi, self.W_hh, self.W_oh, self.region_rows, self.region_labels, self.unit,
-            self.rule,
-        )  # fmt: skip
         prefix = np.frombuffer(node, dtype=np.bool_).copy()
         if table is None:
             table = tree.new_table(0, 0, 0, self.n)
@@ -291,14 +347,28 @@ class PatternTree:
             )
             out = (np.zeros(tree.REALS), np.zeros(tree.COUNTS, dtype=np.int64))
             status = tree.walk(
-                net, walk.cones, walk.maps, prefix, stop, mode, limit, out, walk.left, table
-            )
+                self.net(), walk.cones, walk.maps, prefix, stop, mode, limit, least, out,
+                walk.left, table,
+            )  # fmt: skip
             if status == tree.RAYS_FULL and rays < _MOST_RAYS:
                 rays *= 2
             elif status == tree.LEFT_FULL:
                 cells *= 2
             else:
                 return status, out, walk
+
+
+def lost_of(reals: NDArray[np.float64], counts: NDArray[np.int64]) -> Lost:
+    """The sums of a walk in mode LOSS."""
+    from conevol.kernels import tree
+
+    return Lost(
+        value=float(reals[tree.LOST]),
+        open=float(reals[tree.SKIPPED]),
+        error=float(reals[tree.ERROR] + reals[tree.UNRESOLVED]),
+        patterns=int(counts[tree.PATTERNS]),
+        fractions=int(counts[tree.FRACTIONS]),
+    )
 
 
 @dataclass(frozen=True)

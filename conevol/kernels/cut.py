@@ -610,6 +610,80 @@ def thickness(c, p):
     return least
 
 
+@inline_kernel
+def _residual(c, p, i, far, k, d):
+    """Length of the part of a section point minus that of the ray `far`, off k axes; in c.l[0]."""
+    s = far_s = 0.0
+    for l in range(d):
+        s += c.q[0, l] * c.ray[p, i, l]
+        far_s += c.q[0, l] * c.ray[p, far, l]
+    for l in range(d):
+        c.l[0, l] = c.ray[p, i, l] / s - c.ray[p, far, l] / far_s
+    for m in range(k):
+        s = 0.0
+        for l in range(d):
+            s += c.q[m, l] * c.l[0, l]
+        for l in range(d):
+            c.l[0, l] -= s * c.q[m, l]
+    s = 0.0
+    for l in range(d):
+        s += c.l[0, l] * c.l[0, l]
+    return math.sqrt(s)
+
+
+@cold_kernel
+def cover(c, p):
+    """Cheap bound of the fraction of a cone, by a box around its section u . x = 1, |u| = 1.
+
+    Points of the section are not shorter than 1, so the solid angle is at most its volume.
+    Axes are chosen greedily, by the point farthest off those before.  The section of d rays is
+    a simplex, whose volume is the product of these distances over (d - 1)!.
+    """
+    n, d = c.size[p, 0], c.size[p, 1]
+    error = c.slack[p]
+    for l in range(d):
+        c.bad[l] = 0.0
+    for i in range(n):
+        error = max(error, c.error[p, i])
+        for l in range(d):
+            c.bad[l] += c.ray[p, i, l]
+    norm = _length(c, d)
+    if not norm > 0.0:
+        return 1.0
+    for l in range(d):
+        c.bad[l] /= norm
+        c.q[0, l] = c.bad[l]
+    far, cosine = _farthest(c, p, d)
+    if cosine < 0.1 + error:
+        return 1.0
+    # Twice as far as an error of that angle moves a point of the section.
+    error = 4.0 * error / (cosine * cosine) + 16.0 * U
+    volume = 1.001 * math.gamma(0.5 * d) / (2.0 * math.pi ** (0.5 * d))
+    for k in range(1, d):
+        farthest, most = 0, -1.0
+        for i in range(n):
+            s = _residual(c, p, i, far, k, d)
+            if s > most:
+                farthest, most = i, s
+        _residual(c, p, farthest, far, k, d)
+        if most <= error:
+            volume *= 4.0 * error
+            for l in range(d):
+                c.q[k, l] = 0.0
+            continue
+        low = high = 0.0
+        for l in range(d):
+            c.q[k, l] = c.l[0, l] / most
+        for i in range(n):
+            _residual(c, p, i, far, k, d)
+            s = 0.0
+            for l in range(d):
+                s += c.q[k, l] * c.l[0, l]
+            low, high = min(low, s), max(high, s)
+        volume *= (most + error) / k if n == d else high - low + error
+    return min(1.0, volume)
+
+
 @kernel
 def cone_fraction(c, p):
     """Fraction of the cone in slot p, a bound of its error, and whether it is sound.

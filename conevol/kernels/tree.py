@@ -25,6 +25,7 @@ from conevol.kernels.cut import (
     clip,
     cone_fraction,
     copy_normals,
+    cover,
     doubt,
     lift,
     lift_doubt,
@@ -37,13 +38,14 @@ from conevol.kernels.doubledouble import DD_EPS, dd_add, dd_fma
 # Statuses; the first three are those of a cut.
 OK, RAYS_FULL, ROWS_FULL, OVERFLOW, NO_PREFIX, LIMIT, LEFT_FULL = 0, 1, 2, 3, 4, 5, 6
 # What a walk does: sum what is right or tied; sum all cells and count their rays; write the
-# table of cells; list the prefixes of one depth; go to one prefix; go down by chance.
-SUM, ALL, WRITE, LIST, REPLAY, PROBE = 0, 1, 2, 3, 4, 5
+# table of cells; sum what is lost to right; list the prefixes of one depth; list them with
+# their fractions; go to one prefix; go down by chance.
+SUM, ALL, WRITE, LOSS, LIST, MEASURE, REPLAY, PROBE = 0, 1, 2, 3, 4, 5, 6, 7
 TIES_FIRST, TIES_SPLIT, TIES_WRONG = 0, 1, 2
 # Sums of a walk, and its counts.
-RIGHT, ERROR, TIED, UNRESOLVED, TOTAL = 0, 1, 2, 3, 4
+RIGHT, ERROR, TIED, UNRESOLVED, TOTAL, LOST, SKIPPED = 0, 1, 2, 3, 4, 5, 6
 PATTERNS, CELLS, RAYS, LEFT, FRACTIONS, CROSSINGS = 0, 1, 2, 3, 4, 5
-REALS, COUNTS = 5, 6
+REALS, COUNTS = 7, 6
 _ZERO, _UNKNOWN = 4, -1
 # Error of one double-double multiplication and addition, with room for the sum's growth.
 _GAMMA = 8.0 * DD_EPS
@@ -380,14 +382,24 @@ def _list_prefix(ws, depth, counts, table):
     counts[PATTERNS] += 1
 
 
+@inline_kernel
+def _measured(counts, table, value, error):
+    """Write the fraction of the prefix listed last, while there is room."""
+    at = counts[PATTERNS] - 1
+    if at < table.pattern.shape[0]:
+        table.fraction[at], table.error[at] = value, error
+
+
 @kernel
-def walk(net, c, ws, prefix, stop, mode, limit, out, left, table):
+def walk(net, c, ws, prefix, stop, mode, limit, least, out, left, table):
     """Visit the nodes below a prefix to the depth `stop`, depth first; returns a status.
 
-    out = (reals, counts) are added to.  Modes SUM, ALL and WRITE need stop = n hidden, and end
-    with LIMIT after that many cells.  REPLAY and PROBE need stop = prefix.size: then
-    the cone of the prefix is in the slot path[stop, 0]; PROBE takes the side that there
-    is where the prefix asks for one that there is not.
+    out = (reals, counts) are added to.  Modes SUM, ALL, WRITE and LOSS need stop = n hidden, and
+    end with LIMIT after that many cells.  LOSS computes fractions of what is not wholly right
+    only, and where a bound of the loss is at most `least` adds that to SKIPPED instead.
+    REPLAY and PROBE need stop = prefix.size: then the cone of the prefix is in the slot
+    path[stop, 0]; PROBE takes the side that there is where the prefix asks for one that there
+    is not.
 
     All fractions are computed at one place, which halves what there is to compile.
     """
@@ -402,16 +414,20 @@ def walk(net, c, ws, prefix, stop, mode, limit, out, left, table):
             if status != OK:
                 return status
             depth += 1
-        if mode == LIST:
+        if LIST <= mode <= MEASURE:
             _list_prefix(ws, depth, counts, table)
-        elif mode < LIST:
+        if mode < LIST or mode == MEASURE:
             p = ws.path[depth, _SLOT]
-            counts[PATTERNS] += 1
             before = reals[ERROR]
-            _open_leaf(c, ws, p, reals)
             # One more turn at the end for the pattern itself, if its ties or much of it are
-            # in doubt.
+            # in doubt; with MEASURE there is no other.
             region, turn, piece, label = -1, n, -1, 0
+            ws.unclear[0] = 0
+            if mode == MEASURE:
+                region = regions - 1
+            else:
+                counts[PATTERNS] += 1
+                _open_leaf(c, ws, p, reals)
             while region < regions:
                 if turn == n:
                     region, turn = region + 1, 0
@@ -424,7 +440,8 @@ def walk(net, c, ws, prefix, stop, mode, limit, out, left, table):
                             turn = n
                             continue
                 if region == regions:
-                    if ws.unclear[0] == 0 and reals[ERROR] - before < _DOUBTFUL:
+                    doubtful = reals[ERROR] - before >= max(_DOUBTFUL, least)
+                    if mode != MEASURE and ws.unclear[0] == 0 and not doubtful:
                         break
                     q, leader, ties, has_label = p, 0, 0, False
                 else:
@@ -440,14 +457,27 @@ def walk(net, c, ws, prefix, stop, mode, limit, out, left, table):
                     counts[RAYS] += c.size[q, 0]
                     if mode == SUM and not has_label and ties == 1:
                         continue
-                counts[FRACTIONS] += 1
                 credit = _credit(label, leader, ties, net.rule) if has_label else 0.0
+                if mode == LOSS:
+                    if credit == 1.0:
+                        continue
+                    most = (1.0 - credit) * cover(c, q)
+                    if most <= least:
+                        if ties:
+                            reals[SKIPPED] += most
+                        elif ws.unclear[0]:
+                            reals[UNRESOLVED] += most
+                        continue
+                counts[FRACTIONS] += 1
                 value, error, sound = cone_fraction(c, q)
                 if not sound and (ties or ws.unclear[0]):
                     status = _leave(c, q, ties, credit, left, counts)
                     if status != OK:
                         return status
                     value = error = 0.0
+                if mode == MEASURE:
+                    _measured(counts, table, value, error if sound else math.inf)
+                    continue
                 if ties == 0:
                     if not sound:
                         continue
@@ -458,7 +488,8 @@ def walk(net, c, ws, prefix, stop, mode, limit, out, left, table):
                     reals[ERROR] = min(reals[ERROR], before + 3.0 * (value + error))
                     continue
                 reals[RIGHT] += credit * value
-                if has_label:
+                reals[LOST] += (1.0 - credit) * value
+                if has_label or mode == LOSS:
                     reals[ERROR] += error
                 if ties > 1:
                     reals[TIED] += value
@@ -478,3 +509,21 @@ def walk(net, c, ws, prefix, stop, mode, limit, out, left, table):
         _set_active(ws, depth // hidden, depth % hidden, False, 0.0)
         ws.path[depth + 1, _SLOT] = ws.path[depth, _SLOT_OFF]
         depth += 1
+
+
+@kernel
+def walk_each(net, c, ws, prefixes, stop, mode, least, out, status, left, table):
+    """`walk` below each of some prefixes of one depth, in one workspace.
+
+    out = (reals, counts) and status have a row for each; prefixes that are listed follow each
+    other in the table.
+    """
+    reals, counts = out
+    listed = 0
+    for k in range(prefixes.shape[0]):
+        counts[k, PATTERNS] = listed
+        status[k] = walk(
+            net, c, ws, prefixes[k], stop, mode, 2**62, least[k], (reals[k], counts[k]), left, table
+        )
+        counts[k, PATTERNS] -= listed
+        listed += counts[k, PATTERNS]
