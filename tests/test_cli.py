@@ -166,3 +166,24 @@ def test_bad_cone_files(tmp_path, content, said):
     result = run("fraction", path)
     assert result.exit_code == 1
     assert said in result.output
+
+
+def test_bounds_of_the_accuracy():
+    printed = run_json("accuracy", "6/4", "--width", "0.01")
+    assert printed["lower"] <= conevol.accuracy(conevol.zoo.load("6/4")).value <= printed["upper"]
+    assert printed["stopped"] == "width"
+    text = run("accuracy", "6/4", "--bounds").output
+    _, low, _, high = next(x for x in text.splitlines() if x.startswith("accuracy")).split()[-4:]
+    assert float(low) <= conevol.accuracy(conevol.zoo.load("6/4")).value <= float(high)
+    assert "nothing is left" in text
+
+
+def test_bounds_go_on_from_a_file(tmp_path):
+    path = tmp_path / "state.npz"
+    first = run("accuracy", "6/4", "--width", "0.1", "--resume", path)
+    assert str(path) in first.output
+    assert run_json("accuracy", "6/4", "--bounds", "--resume", path)["stopped"] == "complete"
+    refused = run("accuracy", "8/4", "--bounds", "--resume", path)
+    assert refused.exit_code == 1
+    assert "another network" in refused.output
+    assert run("accuracy", "--bounds", "--map", tmp_path / "map.png").exit_code == 1
