@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         pruned_mixture_accuracy,
         sample_accuracy,
     )
+    from conevol.estimators.hybrid import HybridAccuracy, accuracy_hybrid
     from conevol.intrinsic import intrinsic_volumes, statistical_dimension
     from conevol.measures import Bounded, Moments, gradient, moments
     from conevol.network import Ensemble, LinearMaps, ReluRNN
@@ -55,15 +56,17 @@ _HOME = {
     "Estimator": "conevol.estimators",
     "FractionReport": "conevol._report",
     "FractionResult": "conevol._fraction",
+    "HybridAccuracy": "conevol.estimators.hybrid",
     "LinearMaps": "conevol.network",
     "Moments": "conevol.measures",
     "ReluRNN": "conevol.network",
     "SampledAccuracy": "conevol.estimators",
     "Task": "conevol.tasks",
     "accuracy": "conevol.cells",
+    "accuracy_bounds": "conevol.bounds",
+    "accuracy_hybrid": "conevol.estimators.hybrid",
     "conditional_accuracy": "conevol.estimators",
     "estimator": "conevol.estimators",
-    "accuracy_bounds": "conevol.bounds",
     "fraction": "conevol._fraction",
     "gaussian_inputs": "conevol.estimators",
     "gradient": "conevol.measures",
@@ -90,6 +93,7 @@ __all__ = [
     "Estimator",
     "FractionReport",
     "FractionResult",
+    "HybridAccuracy",
     "LinearMaps",
     "Moments",
     "ReluRNN",
@@ -97,9 +101,10 @@ __all__ = [
     "Task",
     "__version__",
     "accuracy",
+    "accuracy_bounds",
+    "accuracy_hybrid",
     "analysis",
     "conditional_accuracy",
-    "accuracy_bounds",
     "errors",
     "estimator",
     "fraction",
