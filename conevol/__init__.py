@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from conevol import analysis, errors, precision, surprise, symbolic, tasks, zoo
     from conevol._fraction import FractionResult, fraction
     from conevol._report import FractionReport
+    from conevol.ascent import Ascent, ascend
     from conevol.bounds import AccuracyBounds, accuracy_bounds
     from conevol.cells import AccuracyResult, Cells, EnsembleAccuracy, accuracy
     from conevol.cone import Cone
+    from conevol.derivative import WeightsGradient, accuracy_gradient
     from conevol.estimators import (
         Estimate,
         Estimator,
@@ -42,11 +44,13 @@ if TYPE_CHECKING:
     from conevol.measures import Bounded, Moments, gradient, moments
     from conevol.network import Ensemble, LinearMaps, ReluRNN
     from conevol.orthant import orthant_probability
+    from conevol.patterns import PatternLaw, pattern_fractions
     from conevol.tasks import Task
 
 _HOME = {
     "AccuracyBounds": "conevol.bounds",
     "AccuracyResult": "conevol.cells",
+    "Ascent": "conevol.ascent",
     "Bounded": "conevol.measures",
     "Cells": "conevol.cells",
     "Cone": "conevol.cone",
@@ -59,12 +63,16 @@ _HOME = {
     "HybridAccuracy": "conevol.estimators.hybrid",
     "LinearMaps": "conevol.network",
     "Moments": "conevol.measures",
+    "PatternLaw": "conevol.patterns",
     "ReluRNN": "conevol.network",
     "SampledAccuracy": "conevol.estimators",
     "Task": "conevol.tasks",
+    "WeightsGradient": "conevol.derivative",
     "accuracy": "conevol.cells",
     "accuracy_bounds": "conevol.bounds",
+    "accuracy_gradient": "conevol.derivative",
     "accuracy_hybrid": "conevol.estimators.hybrid",
+    "ascend": "conevol.ascent",
     "conditional_accuracy": "conevol.estimators",
     "estimator": "conevol.estimators",
     "fraction": "conevol._fraction",
@@ -74,6 +82,7 @@ _HOME = {
     "mask_sequence_accuracy": "conevol.estimators",
     "moments": "conevol.measures",
     "orthant_probability": "conevol.orthant",
+    "pattern_fractions": "conevol.patterns",
     "propagated_accuracy": "conevol.estimators",
     "pruned_mixture_accuracy": "conevol.estimators",
     "sample_accuracy": "conevol.estimators",
@@ -84,6 +93,7 @@ _MODULES = ("analysis", "errors", "precision", "surprise", "symbolic", "tasks", 
 __all__ = [
     "AccuracyBounds",
     "AccuracyResult",
+    "Ascent",
     "Bounded",
     "Cells",
     "Cone",
@@ -96,14 +106,18 @@ __all__ = [
     "HybridAccuracy",
     "LinearMaps",
     "Moments",
+    "PatternLaw",
     "ReluRNN",
     "SampledAccuracy",
     "Task",
+    "WeightsGradient",
     "__version__",
     "accuracy",
     "accuracy_bounds",
+    "accuracy_gradient",
     "accuracy_hybrid",
     "analysis",
+    "ascend",
     "conditional_accuracy",
     "errors",
     "estimator",
@@ -114,6 +128,7 @@ __all__ = [
     "mask_sequence_accuracy",
     "moments",
     "orthant_probability",
+    "pattern_fractions",
     "precision",
     "propagated_accuracy",
     "pruned_mixture_accuracy",

@@ -77,8 +77,7 @@ class PatternLaw:
 
     def __repr__(self) -> str:
         return (
-            f"PatternLaw({len(self)} patterns of {self.network.hidden} neurons, "
-            f"{self.steps} steps)"
+            f"PatternLaw({len(self)} patterns of {self.network.hidden} neurons, {self.steps} steps)"
         )
 
     @property
@@ -236,9 +235,7 @@ def masked_maps(
     return z, h
 
 
-def _stacked(
-    maps: NDArray[np.float64], readout: NDArray[np.float64] | None
-) -> NDArray[np.float64]:
+def _stacked(maps: NDArray[np.float64], readout: NDArray[np.float64] | None) -> NDArray[np.float64]:
     """Maps to all states, one below the other, or to a readout of the last ones."""
     if readout is None:
         return maps.reshape(len(maps), -1, maps.shape[-1])

@@ -168,7 +168,7 @@ def accuracy_gradient(
         kinks += kinked
         for w, more in zip(total, _pull_back(network, facets), strict=True):
             w += more
-    return WeightsGradient(*total, value=result.value, error_bound=result.error_bound, kinks=kinks)
+    return WeightsGradient(total[0], total[1], total[2], result.value, result.error_bound, kinks)
 
 
 def _credit(network: ReluRNN, cells: Cells, ties: str) -> NDArray[np.float64]:
