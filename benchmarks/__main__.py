@@ -9,10 +9,10 @@ from benchmarks import report
 
 NAMES = (
     "fractions", "networks", "longer_inputs", "sampling_check", "startup", "pictures", "engine",
-    "digits", "peers", "quality", "estimators", "alignment", "bounds",
+    "digits", "peers", "quality", "estimators", "alignment", "ascent", "bounds",
 )  # fmt: skip
 # What takes long, or changes only with the matrices, is run by name only.
-ON_DEMAND = ("references", "billion")
+ON_DEMAND = ("references", "billion", "laws")
 
 
 def main() -> None:

@@ -19,7 +19,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from conevol._fraction import fraction
 from conevol.cells import Cells, accuracy
+from conevol.errors import FractionError
 from conevol.measures import gradient
 from conevol.network import ReluRNN
 from conevol.patterns import masked_maps
@@ -37,6 +39,8 @@ _TIGHT, _NEAR = 1e-10, 1e-7
 _SAME = 1e-12
 # A difference of logits is 0 when it is no larger, relative to its terms.
 _ZERO = 1e-14
+# How closely the fraction of a cell's facets must be that of the cell.
+_AGREE = 1e-11
 # Cells whose maps are held at a time.
 _CHUNK = 4096
 
@@ -125,7 +129,7 @@ def accuracy_gradient(
     WeightsError, TaskError, CellsError, ConevolError
         As `conevol.accuracy` with a table.
     FractionError
-        As `conevol.gradient`, for n > 3.
+        As `conevol.gradient`, for n > 3; and if the facets of a cell cannot be told apart.
 
     Notes
     -----
@@ -203,13 +207,13 @@ def _facets_of(
     kinks = 0.0
     for i, c in enumerate(part):
         planes = _planes(network, z[i], h[i, -1], cells, int(c))
-        rows, found = _boundary(cells.rays[c], planes.normals)
+        rows, found = _boundary(cells.rays[c], planes.normals, float(cells.fraction[c]))
         for row, vector in zip(rows, found, strict=True):
             same = np.abs(planes.normals - planes.normals[row]).max(axis=1) <= _SAME
             same[row] = False
             kinked = same[neurons:].any() and not order <= row < neurons
             kinked |= some_tied and row < order and same[order:neurons].any()
-            kinks += credit[i] * float(np.linalg.norm(vector)) if kinked else 0.0
+            kinks += float(credit[i] * np.linalg.norm(vector)) if kinked else 0.0
             if row >= order:
                 owner.append(i)
                 which.append(row)
@@ -245,12 +249,14 @@ def _planes(
 
 
 def _boundary(
-    rays: NDArray[np.float64], normals: NDArray[np.float64]
+    rays: NDArray[np.float64], normals: NDArray[np.float64], share: float
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Rows that bound a cell, and the derivatives of its fraction in their unit normals."""
+    """Rows that bound a cell of this fraction, and the fraction's derivatives in them."""
     n = normals.shape[1]
-    heights = np.abs(rays @ normals.T)
-    heights[:, ~normals.any(axis=1)] = np.inf
+    heights = rays @ normals.T
+    # A plane of the order that the label does not depend on may cut the cell.
+    heights[:, ~normals.any(axis=1) | (heights.min(axis=0) < -_NEAR)] = np.inf
+    heights = np.abs(heights)
     if n == 2:
         ends = heights[[0, -1]]
         return _touching(ends), rays[[0, -1]] / (2.0 * math.pi)
@@ -263,6 +269,11 @@ def _boundary(
         return _touching(np.maximum(heights, np.roll(heights, -1, axis=0))), vectors
     # A row too many is redundant, and costs no more than time.
     rows = np.flatnonzero((heights <= _NEAR).sum(axis=0) >= n - 1)
+    if abs(float(fraction(normals[rows])) - share) > _AGREE:
+        raise FractionError(
+            f"the facets of a cell of fraction {share:.3g} are not told apart by its rays: "
+            "its planes are too close to each other"
+        )
     vectors = gradient(normals[rows])
     moving = vectors.any(axis=1)
     return rows[moving], vectors[moving]

@@ -168,13 +168,15 @@ class CodeTable:
             raise ConevolError(f"count is {count}, expected 1 .. {size}, the number of codes")
         weights = self.fractions[:size]
         if size == 1:
-            return Clusters(np.zeros(1, int), np.zeros(1, int), weights, np.empty((0, 4)))
+            none = np.zeros(1, dtype=np.int64)
+            return Clusters(none, none, weights, np.empty((0, 4)))
         merges = average_linkage(distances, weights)
         # Cut by the number of merges: where heights are equal "maxclust" could give fewer.
         ranks = merges.copy()
         ranks[:, 2] = np.arange(1.0, size)
         found = fcluster(ranks, size - count + 0.5, "distance") - 1
-        fractions = np.bincount(found, weights, minlength=count)
+        fractions = np.zeros(count)
+        np.add.at(fractions, found, weights)
         order = np.argsort(-fractions, kind="stable")
         members = np.argsort(order)[found]
         return Clusters(np.arange(size), members, fractions[order], merges)
