@@ -156,7 +156,7 @@ def accuracy_gradient(
     (0.0, True)
     >>> neuron = g.W_hi[0] * net.W_hi[0] + g.W_hh[0] @ net.W_hh[0]
     >>> neuron -= g.W_hh[:, 0] @ net.W_hh[:, 0] + g.W_oh[:, 0] @ net.W_oh[:, 0]
-    >>> abs(neuron) < 1e-13
+    >>> bool(abs(neuron) < 1e-13)
     True
     """
     result = accuracy(network, task=task, ties=ties, table=True)

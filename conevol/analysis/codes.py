@@ -367,7 +367,8 @@ def neighbours(network: ReluRNN, *, max_codes: int = 20_000) -> Neighbours:
     known = sides[:, 1] >= 0
     unmatched = float(facets[~known].sum() / facets.sum())
     # Every facet was found from both sides.
-    once = known & (sides[:, 0] < sides[:, 1])
+    once = np.flatnonzero(known & (sides[:, 0] < sides[:, 1]))
+    once = once[np.lexsort(sides[once].T[::-1])]
     sides, facets = sides[once], facets[once]
     codes = np.array([np.frombuffer(node, dtype=np.bool_) for node in nodes])
     return Neighbours(
