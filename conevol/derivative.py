@@ -143,9 +143,10 @@ def accuracy_gradient(
 
     Where a plane of equal logits lies on an order plane, or on another plane of equal logits,
     on a whole facet, the accuracy has a kink there.  The facet is then taken to stay with the
-    order plane, or the first pair of logits: one of the one-sided derivatives.  ``kinks`` is
-    the sum of the lengths of such facets' vectors.  A network that is always right has nothing
-    but kinks, and the gradient 0.
+    order plane, which lies between the one-sided derivatives, or to move with the first pair of
+    logits.  ``kinks`` is the sum of the lengths of such facets' vectors; with ties in the
+    network it may count neurons' planes on order planes that do not matter.  A network that is
+    always right has nothing but kinks, and the gradient 0.
 
     Examples
     --------

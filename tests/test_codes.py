@@ -14,7 +14,7 @@ from conevol.analysis.codes import average_linkage, code_table, neighbours
 from conevol.errors import CellsError, ConevolError
 from conevol.tasks import get_task
 
-SAMPLES = 400_000
+SAMPLES = 200_000
 
 
 @pytest.mark.parametrize("name", ["2/2", "4/3", "6/4"])
