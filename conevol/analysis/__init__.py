@@ -1,6 +1,7 @@
-"""What a network does inside: masks and effective operators, swaps of causal variables."""
+"""What a network does inside: mask sequences, spectra, spline codes, swaps of causal variables."""
 
 from conevol.analysis.alignment import Alignment, align
+from conevol.analysis.codes import CodeTable, Neighbours, code_table, neighbours
 from conevol.analysis.interchange import InterchangeAccuracy, interchange_accuracy
 from conevol.analysis.masks import (
     ImpulsePairs,
@@ -13,20 +14,28 @@ from conevol.analysis.masks import (
 )
 from conevol.analysis.order import OrderMoments, order_moments
 from conevol.analysis.sites import LayerSite, RecurrentSite
+from conevol.analysis.spectra import NodeSpectra, draw_spectra, node_spectra
 
 __all__ = [
     "Alignment",
+    "CodeTable",
     "ImpulsePairs",
     "InterchangeAccuracy",
     "LayerSite",
     "MaskedOperator",
+    "Neighbours",
+    "NodeSpectra",
     "OrderMoments",
     "RecurrentSite",
     "Spectrum",
     "align",
+    "code_table",
+    "draw_spectra",
     "impulse_pairs",
     "interchange_accuracy",
     "masked_operator",
+    "neighbours",
+    "node_spectra",
     "order_moments",
     "singular_shares",
     "spectrum",
