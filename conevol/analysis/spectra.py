@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from conevol.errors import ConevolError
-from conevol.estimators import gaussian_inputs
+from conevol.estimators.sampling import gaussian_inputs
 from conevol.patterns import pattern_fractions
 
 if TYPE_CHECKING:
