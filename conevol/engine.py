@@ -38,8 +38,8 @@ __all__ = [
 
 EXACT_METHODS = ("auto", "subsets", "lattice")
 # An error bound beyond this share of the value brings in costlier arithmetic.  Bounds are
-# ten to a thousand times the error, so this keeps the error below 1e-13.
-RTOL = 5e-12
+# twenty to a thousand times the error, so this keeps the error below 1e-13.
+RTOL = 2e-12
 # Rays up to which a cone whose lattice will not fit is searched for an interior.
 FEW_RAYS = 2_000
 # A value known less well than this, absolutely, is no value.
@@ -267,7 +267,7 @@ def cone_fraction(
     budget : Budget
         Memory and time that the face lattice may take.
     rtol : float
-        Wanted bound / value.  A second axis, then double-double arithmetic, are
+        Wanted bound / value.  A sharper bound, a second axis, then double-double arithmetic are
         tried until it is met; the bound returned says what was reached.
     method : {"auto", "subsets", "lattice"}
         "lattice" does simplicial cones like all others; "subsets" does no others.

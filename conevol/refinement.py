@@ -7,15 +7,9 @@ import numpy as np
 from conevol.budget import Budget
 from conevol.kernels.doubledouble import DD_EPS
 from conevol.kernels.general import OK, lattice_data
-from conevol.kernels.schlafli import (
-    NODES,
-    TAIL_SAFETY,
-    WORK_ROWS,
-    U,
-    amplification,
-    panel_count,
-    rounding_units,
-)
+from conevol.kernels.integral import TAIL_SAFETY
+from conevol.kernels.rounding import amplification, rounding_units
+from conevol.kernels.schlafli import NODES, WORK_ROWS, U, panel_count
 from conevol.kernels.schlafli_dd import sweep_dd
 from conevol.precise_rule import collocation, place_nodes_dd
 

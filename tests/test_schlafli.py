@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conevol.engine import incidence
-from conevol.kernels import general, schlafli
+from conevol.kernels import general, integral, rounding, schlafli
 from conevol.kernels.axis import choose_axes, nearest_point, smallest_cap
 from conevol.kernels.geometry import rotate_rows
 from conevol.kernels.schlafli_dd import sweep_dd
@@ -65,8 +65,8 @@ def test_discretisation_estimate_bounds_what_finer_panels_change(seed, d):
     fine, _ = run(*rest, kappa_max, 0.7)
     for longest in (2.0, 3.0, 4.0):
         value, tail = run(*rest, kappa_max, longest)
-        assert abs(value - fine) <= schlafli.TAIL_SAFETY * tail + 1e-12 * fine
-    amplified, _ = run(*(x if i != 4 else abs(x) for i, x in enumerate(rest)), kappa_max, 2.0, True)
+        assert abs(value - fine) <= integral.TAIL_SAFETY * tail + 1e-12 * fine
+    amplified, _ = run(*rest, kappa_max, 2.0, True)
     assert amplified >= fine * (1.0 - 1e-9)
 
 
@@ -75,16 +75,50 @@ def test_the_bound_holds_where_the_panels_are_too_long(d, monkeypatch):
     """There the tail is most of the error: panels start so long that shortening does not help."""
     (_, *rest, kappa_max, _), _, _ = data(nearly_lineal(np.random.default_rng(d), d, d, 1e-9))
     exact, _ = run(*rest, kappa_max, 0.7)
-    monkeypatch.setattr(schlafli, "PANEL", 12.0)
-    monkeypatch.setattr(schlafli, "SHORT_PANEL", 12.0)
+    monkeypatch.setattr(integral, "PANEL", 12.0)
+    monkeypatch.setattr(integral, "SHORT_PANEL", 12.0)
     dims, pointer, facets, kappa, h = rest
     work = np.empty((dims.size + schlafli.WORK_ROWS, schlafli.NODES))
-    value, bound, panels = schlafli.integrate.py_func(
-        dims, pointer, facets, kappa[0], h[0].copy(), lengths_of_edges(*rest), kappa_max, 0.0, work
-    )
+    shape = (dims, pointer, facets, kappa[0], h[0], lengths_of_edges(*rest), kappa_max)
+    value, bound, panels = integral.integrate.py_func(*shape, 0.0, 1e-12, work)
     assert panels < 6
     assert abs(value - exact) > 1e-11 * exact
     assert abs(value - exact) <= bound < 1e-3 * exact
+
+
+@given(SEEDS, st.integers(4, 6), st.integers(0, 2), st.sampled_from([0.0, 1e-6]))
+@settings(max_examples=10, deadline=None)
+def test_the_sensitivity_is_that_to_every_distance(seed, d, extra, width):
+    """Against differences of the sweep: no less than the roundings counted, nor much more."""
+    rng = np.random.default_rng(seed)
+    a = nearly_lineal(rng, d, d, width) if width else random_cone(rng, d + extra, d)
+    (_, dims, pointer, facets, kappa, h, kappa_max, _), _, _ = data(a)
+    lengths = lengths_of_edges(dims, pointer, facets, kappa, h)
+    work = np.empty((dims.size + schlafli.WORK_ROWS, schlafli.NODES))
+    shape = (dims, pointer, facets, kappa[0])
+
+    def value(h, lengths):
+        return schlafli.sweep(*shape, h, lengths, kappa_max, 1.0, False, work)[0]
+
+    step, changes = 1e-5, 0.0
+    for f in range(dims.size):
+        # An edge is known by its length, which is exact to a rounding.
+        for e in range(pointer[f], pointer[f + 1] if dims[f] > 2 else pointer[f]):
+            up, down = h[0].copy(), h[0].copy()
+            up[e] *= 1.0 + step
+            down[e] *= 1.0 - step
+            changes += abs(value(up, lengths) - value(down, lengths)) / (2.0 * step)
+        if dims[f] == 2:
+            up, down = lengths.copy(), lengths.copy()
+            up[f] *= 1.0 + step
+            down[f] *= 1.0 - step
+            changes += abs(value(h[0], up) - value(h[0], down)) / (2.0 * step)
+    sharp = rounding.sensitivity(*shape, h[0], lengths, kappa_max, work)
+    # Roundings a distance, and those of the nodes, which come to a good deal more.
+    units = 27.0 + 5.0 * math.asinh(math.sqrt(kappa_max))
+    assert units * changes <= sharp <= 5.0 * units * changes
+    coarse = rounding.amplification(*shape, h[0], lengths, kappa_max, work)
+    assert sharp <= 3.0 * coarse * rounding.rounding_units(dims, pointer, kappa_max)
 
 
 def test_collocation_integrates_polynomials_exactly():

@@ -109,7 +109,7 @@ def test_either_axis_gives_the_same(seed, d):
     kappa_max, worst = kernels.subset_geometry(kappa, h, lengths, matrices, vectors)
     work = kernels.work_rows(d)
     value, bound, _ = kernels.integrate(
-        dims, pointer, facets, kappa, h, lengths, kappa_max, 1e-20, work
+        dims, pointer, facets, kappa, h, lengths, kappa_max, 1e-20, 1e-11, work
     )
     other, other_bound, _ = cone_fraction(a)
     assert abs(value - other) <= bound + other_bound

@@ -134,6 +134,16 @@ def sqrt(typingctx, a):
 
 
 @intrinsic
+def absolute(typingctx, a):
+    """Absolute value of every lane."""
+
+    def generate(context, builder, signature, args):
+        return _call_llvm(builder, "fabs", args)
+
+    return lanes_type(lanes_type), generate
+
+
+@intrinsic
 def fma(typingctx, a, b, c):
     """a b + c with a single rounding."""
 

@@ -9,8 +9,9 @@ from conevol.kernels._jit import kernel
 from conevol.kernels.axis import choose_axes
 from conevol.kernels.doubledouble import DD_EPS
 from conevol.kernels.geometry import lattice_geometry
+from conevol.kernels.integral import integrate
 from conevol.kernels.lattice import build_lattice, maximal_sets
-from conevol.kernels.schlafli import NODES, WORK_ROWS, integrate
+from conevol.kernels.schlafli import NODES, WORK_ROWS
 
 OK, INCONSISTENT, TOO_LARGE, NO_AXIS, ILL_CONDITIONED, TOO_SLOW = 0, 1, 2, 3, 4, 5
 
@@ -63,7 +64,9 @@ def lattice_fraction(a_hi, a_lo, rays, sets, max_bytes, max_seconds, rtol):
         loss = 8.0 * d * DD_EPS / np.sqrt(worst)
         if not loss < 1e-3:
             continue
-        v, b, n = integrate(dims, pointer, facets, kappa[0], h[0], lengths, kappa_max, loss, work)
+        v, b, n = integrate(
+            dims, pointer, facets, kappa[0], h[0], lengths, kappa_max, loss, rtol, work
+        )
         if status != OK or b < bound:
             status, value, bound, panels, best = OK, v, b, n, c
         if bound <= rtol * value:

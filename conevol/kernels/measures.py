@@ -24,8 +24,9 @@ from conevol.kernels.axis import choose_axes
 from conevol.kernels.doubledouble import DD_EPS, dd_div, dd_fma, dd_fms, dd_sqrt
 from conevol.kernels.general import ILL_CONDITIONED, NO_AXIS, OK, facet_rows
 from conevol.kernels.geometry import lattice_geometry
+from conevol.kernels.integral import integrate_faces
 from conevol.kernels.lattice import build_lattice
-from conevol.kernels.schlafli import NODES, WORK_ROWS, U, integrate_faces
+from conevol.kernels.schlafli import NODES, WORK_ROWS, U
 
 TWO_PI = 2.0 * math.pi
 ROOT_TWO_PI = math.sqrt(TWO_PI)

@@ -22,7 +22,7 @@ from conevol.kernels.doubledouble import (
     dd_mul,
     dd_sqrt,
 )
-from conevol.kernels.schlafli import integrate
+from conevol.kernels.integral import integrate
 from conevol.kernels.simplicial import subset_geometry, work_rows
 
 OK, NOT_DEFINITE, ILL_CONDITIONED = 0, 1, 2
@@ -132,7 +132,7 @@ def orthant_fraction(cov, dims, pointer, facets, rtol, factor, work):
         loss = 4.0 * d * DD_EPS * (1.0 + grown) / worst
         if not loss < 1e-16:
             continue
-        v, b, _ = integrate(dims, pointer, facets, kappa, h, lengths, kappa_max, loss, work)
+        v, b, _ = integrate(dims, pointer, facets, kappa, h, lengths, kappa_max, loss, rtol, work)
         if status != OK or b < bound:
             status, value, bound = OK, v, b
         if bound <= rtol * value:

@@ -35,13 +35,21 @@ import math
 import numpy as np
 
 from conevol.kernels._jit import inline_kernel, kernel
-from conevol.kernels._lanes import LANES, add, div, load, mul, mul_add, splat, sqrt, store, total
+from conevol.kernels._lanes import (
+    LANES,
+    absolute,
+    add,
+    div,
+    load,
+    mul,
+    mul_add,
+    splat,
+    sqrt,
+    store,
+    total,
+)
 
 NODES = LANES
-PANEL = 2.0
-SHORT_PANEL = 1.5
-COARSE_PANEL = 4.0
-TAIL_SAFETY = 8.0
 U = 2.0**-53
 TWO_PI = 2.0 * math.pi
 # The first rows of the workspace.
@@ -90,6 +98,20 @@ def place_nodes(panel, panels, kappa_max, work):
 
 
 @inline_kernel
+def gather_sizes(first, last, facets, h, rows):
+    """Sum of |h[e] rows[facets[e]]| over first <= e < last."""
+    even, odd = splat(0.0), splat(0.0)
+    e = first
+    while e + 2 <= last:
+        even = mul_add(splat(abs(h[e])), absolute(load(rows, facets[e])), even)
+        odd = mul_add(splat(abs(h[e + 1])), absolute(load(rows, facets[e + 1])), odd)
+        e += 2
+    if e < last:
+        even = mul_add(splat(abs(h[e])), absolute(load(rows, facets[e])), even)
+    return add(even, odd)
+
+
+@inline_kernel
 def _gather(first, last, facets, h, rows):
     """Sum of h[e] rows[facets[e]] over first <= e < last."""
     even, odd = splat(0.0), splat(0.0)
@@ -104,7 +126,7 @@ def _gather(first, last, facets, h, rows):
 
 
 @inline_kernel
-def _one_plus(kf, q):
+def one_plus(kf, q):
     """1 + kappa q."""
     return mul_add(splat(kf), q, splat(1.0))
 
@@ -123,30 +145,30 @@ def _accumulate(integrand, root, start, rows, f, work):
 
 
 @inline_kernel
-def _edge_phi(kf, k1, k2, product, length, work):
+def edge_phi(kf, k1, k2, product, length, work):
     """r dr/dx / 2 pi times sum_H h_FH S_H for a two-dimensional face, where h1 + h2 = length.
 
     S_H of a ray is 1 / (r (1 + kappa_H q)); summed without cancellation.
     """
     q = load(work, Q)
-    top = mul(mul(splat(length), load(work, EDGE_WEIGHT)), _one_plus(kf + product, q))
-    return div(top, mul(_one_plus(k1, q), _one_plus(k2, q)))
+    top = mul(mul(splat(length), load(work, EDGE_WEIGHT)), one_plus(kf + product, q))
+    return div(top, mul(one_plus(k1, q), one_plus(k2, q)))
 
 
 @inline_kernel
-def _edge_s(kf, k1, k2, difference, length, sign, work):
+def edge_s(kf, k1, k2, difference, length, sign, work):
     """S of a two-dimensional face between two rays of fraction 1/2, without cancellation.
 
     With a, b = (1 + kappa q)^(-1/2) of the rays,
     h1 a + h2 b = length ((a + b)^2 - q ((h2 - h1) a b)^2) / (2 (a + b)).
     """
     q = load(work, Q)
-    a = div(splat(1.0), sqrt(_one_plus(k1, q)))
-    b = div(splat(1.0), sqrt(_one_plus(k2, q)))
+    a = div(splat(1.0), sqrt(one_plus(k1, q)))
+    b = div(splat(1.0), sqrt(one_plus(k2, q)))
     both = add(a, b)
     tilt = mul(splat(difference), mul(a, b))
     bracket = mul_add(mul(tilt, tilt), mul(splat(-sign), q), mul(both, both))
-    return div(mul(splat(0.25 * length), bracket), mul(both, _one_plus(kf, q)))
+    return div(mul(splat(0.25 * length), bracket), mul(both, one_plus(kf, q)))
 
 
 @kernel
@@ -169,14 +191,15 @@ def _tail(work):
 
 
 @kernel
-def _panel(lattice, h, absolute, parity, tails, starts, rows, work):
+def carry(lattice, h, sizes, parity, tails, starts, rows, work):
     """Carry every face through one panel, whose nodes are in work; starts moves to its end.
 
-    Each face of the parity adds its discretisation error to tails, if that has room for them.
+    With sizes, every cancelling sum is replaced by the sum of absolute values.  Each face of
+    the parity adds its discretisation error to tails, if that has room for them.
     """
     dims, pointer, facets, kappa, lengths = lattice
     last = dims.size - 1
-    sign = -1.0 if absolute else 1.0
+    sign = -1.0 if sizes else 1.0
     for f in range(last + 1):
         m = dims[f]
         if m < 2:
@@ -185,33 +208,38 @@ def _panel(lattice, h, absolute, parity, tails, starts, rows, work):
         if m == 2:
             k1, k2 = kappa[facets[first]], kappa[facets[first + 1]]
             h1, h2 = h[first], h[first + 1]
+            if sizes:
+                h1, h2 = abs(h1), abs(h2)
             if parity == 1:
-                difference = h1 + h2 if absolute else h2 - h1
-                store(rows, f, _edge_s(kf, k1, k2, difference, lengths[f], sign, work))
+                difference = h1 + h2 if sizes else h2 - h1
+                store(rows, f, edge_s(kf, k1, k2, difference, lengths[f], sign, work))
                 continue
-            integrand = _edge_phi(kf, k1, k2, h1 * h2, lengths[f], work)
+            integrand = edge_phi(kf, k1, k2, h1 * h2, lengths[f], work)
         else:
-            integrand = _gather(first, pointer[f + 1], facets, h, rows)
+            if sizes:
+                integrand = gather_sizes(first, pointer[f + 1], facets, h, rows)
+            else:
+                integrand = _gather(first, pointer[f + 1], facets, h, rows)
             if m % 2 != parity:
-                store(rows, f, div(integrand, _one_plus(kf, load(work, Q))))
+                store(rows, f, div(integrand, one_plus(kf, load(work, Q))))
                 continue
             integrand = mul(integrand, load(work, WEIGHT))
-        root = sqrt(_one_plus(kf, load(work, Q)))
+        root = sqrt(one_plus(kf, load(work, Q)))
         starts[f] = _accumulate(integrand, root, starts[f], rows, f, work)
         if tails.size > f:
             tails[f] += _tail(work)
 
 
 @kernel
-def sweep(dims, pointer, facets, kappa, h, lengths, kappa_max, longest, absolute, work):
+def sweep(dims, pointer, facets, kappa, h, lengths, kappa_max, longest, sizes, work):
     """Fraction of the last face of a lattice, and an estimate of the discretisation error.
 
     Faces are numbered with every facet before the faces that contain it, the
     cone itself last; facets[pointer[f]:pointer[f + 1]] are the facets of f and h
     their distances; lengths[f] = h1 + h2 of a two-dimensional face.  kappa_max is
-    the largest kappa.  With absolute, every cancelling sum is replaced by the
-    sum of absolute values (h must then be given as |h|): the amplification of
-    rounding errors.  work is (faces + WORK_ROWS, NODES).  Requires dimension >= 2.
+    the largest kappa.  With sizes, every cancelling sum is replaced by the
+    sum of absolute values: the amplification of rounding errors.  work is
+    (faces + WORK_ROWS, NODES).  Requires dimension >= 2.
     """
     last = dims.size - 1
     lattice = (dims, pointer, facets, kappa, lengths)
@@ -221,13 +249,13 @@ def sweep(dims, pointer, facets, kappa, h, lengths, kappa_max, longest, absolute
     error = 0.0
     for panel in range(panels):
         place_nodes(panel, panels, kappa_max, work)
-        _panel(lattice, h, absolute, dims[last] % 2, tails, starts, rows, work)
+        carry(lattice, h, sizes, dims[last] % 2, tails, starts, rows, work)
         error += _tail(work)
     return starts[last], error
 
 
 @kernel
-def sweep_faces(lattice, h, kappa_max, longest, absolute, parity, starts, tails, work):
+def sweep_faces(lattice, h, kappa_max, longest, sizes, parity, starts, tails, work):
     """Fractions (starts) of all faces of one parity, and of their discretisation errors (tails).
 
     lattice = (dims, pointer, facets, kappa, lengths); the rest is as for `sweep`.  Of starts
@@ -242,103 +270,4 @@ def sweep_faces(lattice, h, kappa_max, longest, absolute, parity, starts, tails,
     panels = panel_count(kappa_max, longest)
     for panel in range(panels):
         place_nodes(panel, panels, kappa_max, work)
-        _panel(lattice, h, absolute, parity, tails, starts, work[WORK_ROWS:], work)
-
-
-@kernel
-def rounding_units(dims, pointer, kappa_max):
-    """Units of 2^-53, per unit of amplification, that rounding can cost the last face.
-
-    A level costs a sum over facets (two at a time), 16 nodes, square roots and
-    the rounding of kappa and h, facets / 4 + 30 units (sums of n terms counted as n / 4:
-    the worst case n / 2 does not occur in every sum at once), and the rounding of
-    psi <= asinh(sqrt(kappa_max)), which is relative in the nodes: 4 psi units.
-    """
-    each = 30.0 + 4.0 * math.asinh(math.sqrt(kappa_max))
-    d = dims[dims.size - 1]
-    widest = np.zeros(d + 1, np.int64)
-    for f in range(dims.size):
-        widest[dims[f]] = max(widest[dims[f]], pointer[f + 1] - pointer[f])
-    units = 0.0
-    for m in range(2, d + 1):
-        units += 0.25 * widest[m] + each
-    return units
-
-
-@kernel
-def amplification(dims, pointer, facets, kappa, h, lengths, kappa_max, work):
-    """The sweep with absolute values, on coarse panels: rounding errors grow to this at most.
-
-    Overwrites h by |h|.
-    """
-    for e in range(h.size):
-        h[e] = abs(h[e])
-    value, _ = sweep(dims, pointer, facets, kappa, h, lengths, kappa_max, COARSE_PANEL, True, work)
-    return value
-
-
-@kernel
-def integrate(dims, pointer, facets, kappa, h, lengths, kappa_max, geometry_error, work):
-    """Fraction of the cone, a bound of its absolute error, and the number of panels.
-
-    Arguments as for `sweep`; geometry_error bounds the relative error of the
-    distances before rounding.  Panels are shortened until the discretisation
-    is a small part of the bound.  Overwrites h by |h|.
-    """
-    units = rounding_units(dims, pointer, kappa_max)
-    longest = PANEL if dims[dims.size - 1] <= 6 else SHORT_PANEL
-    for _ in range(4):
-        value, tail = sweep(
-            dims, pointer, facets, kappa, h, lengths, kappa_max, longest, False, work
-        )
-        panels = panel_count(kappa_max, longest)
-        if tail <= 0.01 * units * U * value:
-            break
-        longest *= 0.75
-    amplified = amplification(dims, pointer, facets, kappa, h, lengths, kappa_max, work)
-    bound = max(amplified, value) * units * (U + geometry_error) + TAIL_SAFETY * tail
-    return value, bound, panels
-
-
-@kernel
-def _longest_tail(lattice, parity, values, tails):
-    """Largest discretisation error of a face of the parity, relative to its fraction."""
-    worst = 0.0
-    for f in range(lattice[0].size):
-        if lattice[0][f] % 2 == parity and lattice[0][f] > 1:
-            worst = max(worst, tails[f] / max(values[f], 1e-300))
-    return worst
-
-
-@kernel
-def integrate_faces(lattice, h, kappa_max, geometry_error, both, work, values, bounds):
-    """Fractions of all faces whose dimension has the cone's parity, or of both, with bounds.
-
-    Written to values and bounds (faces,), where faces of the other parity are left
-    alone.  The bounds are as those of `integrate`, face by face.  Overwrites h by |h|.
-    """
-    dims, pointer = lattice[0], lattice[1]
-    d = dims[dims.size - 1]
-    units = rounding_units(dims, pointer, kappa_max)
-    amplified, tails = np.empty(dims.size), np.empty(dims.size)
-    for parity in range(2):
-        if not both and d % 2 != parity:
-            continue
-        longest = PANEL if d <= 6 else SHORT_PANEL
-        for _ in range(4):
-            sweep_faces(lattice, h, kappa_max, longest, False, parity, values, tails, work)
-            if _longest_tail(lattice, parity, values, tails) <= 0.01 * units * U:
-                break
-            longest *= 0.75
-    for e in range(h.size):
-        h[e] = abs(h[e])
-    none = np.empty(0)
-    for parity in range(2):
-        if both or d % 2 == parity:
-            sweep_faces(lattice, h, kappa_max, COARSE_PANEL, True, parity, amplified, none, work)
-    for f in range(dims.size):
-        if dims[f] < 2:
-            bounds[f] = 0.0
-        elif both or dims[f] % 2 == d % 2:
-            rounding = max(amplified[f], values[f]) * units * (U + geometry_error)
-            bounds[f] = rounding + TAIL_SAFETY * tails[f]
+        carry(lattice, h, sizes, parity, tails, starts, work[WORK_ROWS:], work)

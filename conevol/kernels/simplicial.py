@@ -25,8 +25,9 @@ from conevol.kernels.doubledouble import (
     dd_mul,
     dd_sqrt,
 )
+from conevol.kernels.integral import integrate
 from conevol.kernels.rays import first_rays, scale_rows
-from conevol.kernels.schlafli import NODES, WORK_ROWS, integrate
+from conevol.kernels.schlafli import NODES, WORK_ROWS
 
 OK, ILL_CONDITIONED = 0, 1
 
@@ -185,7 +186,7 @@ def simplicial_fraction(a, dims, pointer, facets, rtol, work):
         loss = 4.0 * d * DD_EPS / worst
         if not loss < 1e-16:
             continue
-        v, b, n = integrate(dims, pointer, facets, kappa, h, lengths, kappa_max, loss, work)
+        v, b, n = integrate(dims, pointer, facets, kappa, h, lengths, kappa_max, loss, rtol, work)
         if status != OK or b < bound:
             status, value, bound, panels, best = OK, v, b, n, c
         if bound <= rtol * value:
