@@ -1,11 +1,13 @@
 """Orthant probabilities P(Y >= 0), Y ~ N(0, covariance): conevol beside its peers.
 
 Every peer is run at settings of growing accuracy until a call would take longer than
-`SECONDS`; its error is that of its answers against references of twenty digits.
+`SECONDS`; its error is that of its answers against references of twenty digits.  What has been
+measured is kept after every dimension (`PARTIAL`), and a run that was interrupted goes on there.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections.abc import Callable
@@ -19,17 +21,19 @@ from benchmarks.peers_r import Answer, Mvtnorm
 from conevol.orthant import orthant_probability
 
 # No call is started that is expected to take longer, and one in R is ended after twice that;
-# three times as long where conevol itself takes about a second.
-SECONDS, LARGE = 1.0, 16
+# six times as long where conevol itself takes about a second.
+SECONDS, LARGE = 0.5, 16
 TARGET = 1e-6
 OURS = "conevol"
 SEEDS = (1, 2, 3)
+# Removed when the run is complete.
+PARTIAL = report.RESULTS / "peers_partial.json"
 
 __all__ = ["Point", "run"]
 
 
 def _limit(d: int) -> float:
-    return SECONDS if d <= LARGE else 3.0 * SECONDS
+    return SECONDS if d <= LARGE else 6.0 * SECONDS
 
 
 class Point(NamedTuple):
@@ -217,40 +221,87 @@ def _cell(peer: str, d: int, points: list[Point]) -> tuple[str, float]:
             missed += 1
             least = min(least, _limit(d) / seconds)
     if not factors:
-        return f"> {_factor(least)} (all missed)", least
+        return f"not reached in {_limit(d):g} s: > {_factor(least)}", least
     smallest, largest = _factor(min(factors)), _factor(max(factors))
     text = smallest if smallest == largest else f"{smallest} to {largest}"
     return text + (f" ({missed} missed)" if missed else ""), min(*factors, least)
 
 
-def _measure(peers: list[Peer]) -> tuple[list[Point], dict[int, tuple[float, float]]]:
-    """All points, and our worst relative error and bound in each dimension."""
-    points: list[Point] = []
-    worst: dict[int, tuple[float, float]] = {}
-    hopeless: set[tuple[str, str]] = set()
+class Measured(NamedTuple):
+    """Points, our worst relative error and bound by dimension, and (peer, family) given up."""
+
+    points: list[Point]
+    worst: dict[int, tuple[float, float]]
+    hopeless: set[tuple[str, str]]
+
+
+def _setup(peers: list[Peer]) -> list[object]:
+    """What must be the same for an interrupted run to go on."""
+    return [SECONDS, list(FAMILIES), [[p.name, list(p.settings)] for p in peers]]
+
+
+def _resumed(peers: list[Peer]) -> Measured:
+    """What an interrupted run has left, or nothing."""
+    if PARTIAL.exists():
+        kept = json.loads(PARTIAL.read_text())
+        if kept["setup"] == _setup(peers):
+            return Measured(
+                [Point(*p) for p in kept["points"]],
+                {int(d): (w[0], w[1]) for d, w in kept["worst"].items()},
+                {(peer, family) for peer, family in kept["hopeless"]},
+            )
+    return Measured([], {}, set())
+
+
+def _keep(peers: list[Peer], measured: Measured) -> None:
+    """Write what there is, whole or not at all."""
+    kept = {
+        "setup": _setup(peers),
+        "points": measured.points,
+        "worst": measured.worst,
+        "hopeless": sorted(measured.hopeless),
+    }
+    report.RESULTS.mkdir(exist_ok=True)
+    new = PARTIAL.with_suffix(".new")
+    new.write_text(json.dumps(kept))
+    new.replace(PARTIAL)
+
+
+def _one_dimension(d: int, peers: list[Peer], measured: Measured) -> None:
+    """Add the points of all matrices of one dimension."""
+    points, worst, hopeless = measured
+    largest = (0.0, 0.0)
+    for family in FAMILIES:
+        point, relative, bound = _ours(family, d)
+        points.append(point)
+        largest = max(largest[0], relative), max(largest[1], bound)
+        for peer in peers:
+            if d not in peer.dimensions or (peer.name, family) in hopeless:
+                continue
+            curve = _curve(peer, family, d)
+            points += curve
+            if not curve:
+                # What takes too long now will not be quicker in more dimensions.
+                hopeless.add((peer.name, family))
+    worst[d] = largest
+
+
+def _measure(peers: list[Peer]) -> Measured:
+    measured, started = _resumed(peers), time.perf_counter()
     for d in DIMENSIONS:
-        worst[d] = (0.0, 0.0)
-        for family in FAMILIES:
-            point, relative, bound = _ours(family, d)
-            points.append(point)
-            worst[d] = max(worst[d][0], relative), max(worst[d][1], bound)
-            for peer in peers:
-                if d not in peer.dimensions or (peer.name, family) in hopeless:
-                    continue
-                curve = _curve(peer, family, d)
-                points += curve
-                if not curve:
-                    # What takes too long now will not be quicker in more dimensions.
-                    hopeless.add((peer.name, family))
-        print(f"d = {d} done", flush=True)
-    return points, worst
+        if d not in measured.worst:
+            _one_dimension(d, peers, measured)
+            _keep(peers, measured)
+        seconds = time.perf_counter() - started
+        print(f"d = {d} done, {len(measured.points)} points, {seconds:.0f} s", flush=True)
+    return measured
 
 
 def run() -> None:
     r = Mvtnorm()
     try:
         peers, missing = _peers(r)
-        points, worst = _measure(peers)
+        points, worst, _ = _measure(peers)
     finally:
         r.close()
     names = [peer.name for peer in peers]
@@ -276,6 +327,7 @@ def run() -> None:
     text = _words(missing) + report.table(headings, rows) + _sources()
     report.save("peers", "Orthant probabilities beside the peers", text, values)
     peers_picture.draw(points, report.RESULTS / "peers.png")
+    PARTIAL.unlink()
 
 
 def _words(missing: list[str]) -> str:

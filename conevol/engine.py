@@ -44,8 +44,8 @@ RTOL = 2e-12
 FEW_RAYS = 2_000
 # A value known less well than this, absolutely, is no value.
 WORST_BOUND = 1e-6
-# Cones a task of a thread: simplicial ones, others.
-_CHUNK, _FEW = 128, 4
+# Cones a task of a thread that are not done together.
+_FEW = 4
 # Lattices of subsets up to this dimension are kept for the next cone; int32 numbers their faces.
 _KEPT_DIMENSION, _MAX_SUBSET_DIMENSION = 16, 30
 STATUS = {
@@ -320,6 +320,11 @@ def _fraction(reduced: Reduced, budget: Budget, rtol: float, method: str) -> Res
     return max(value, 0.0), min(1.0, bound + reduced.moved / math.pi), info
 
 
+def cones_a_task(d: int) -> int:
+    """Simplicial cones that one thread does at a time, in about a millisecond."""
+    return max(1, 2048 >> d)
+
+
 def simplicial_fractions(
     normals: np.ndarray, rtol: float = RTOL, threads: int | None = None
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -338,7 +343,7 @@ def simplicial_fractions(
         lambda start, stop: _simplicial.simplicial_range(
             normals, *lattice, rtol, start, stop, values, bounds, panels, statuses
         ),
-        count, _CHUNK, threads,
+        count, cones_a_task(d), threads,
     )  # fmt: skip
     ok = (statuses == _simplicial.OK) & (bounds <= rtol * values)
     return values, bounds, panels * NODES, ok

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["orthant_probability"]
 
-# Covariances a task of a thread, of those done in one go and of others.
-_CHUNK, _FEW = 128, 4
+# Covariances a task of a thread that are not done together.
+_FEW = 4
 
 
 def as_covariances(cov: ArrayLike) -> NDArray[np.float64]:
@@ -162,7 +162,7 @@ def _definite(
     threads: int | None,
 ) -> NDArray[np.bool_]:
     """Compute what is well enough known on the lattice of subsets; which those are."""
-    from conevol.engine import DEFAULT, RTOL, subsets
+    from conevol.engine import DEFAULT, RTOL, cones_a_task, subsets
     from conevol.kernels import orthant
     from conevol.parallel import for_ranges
 
@@ -178,7 +178,7 @@ def _definite(
         lambda start, stop: orthant.orthant_range(
             flat, *lattice, RTOL, start, stop, values, bounds, statuses
         ),
-        len(flat), _CHUNK, threads,
+        len(flat), cones_a_task(d), threads,
     )  # fmt: skip
     return (statuses == orthant.OK) & (bounds <= RTOL * values)
 
