@@ -17,11 +17,11 @@ import math
 
 import numpy as np
 
-from conevol.kernels._jit import kernel
+from conevol.kernels._jit import inline_kernel, kernel
 
-# Below SAFE_MARGIN the rounding of the smallest cap's centre matters; below LEAST_MARGIN
-# that of any axis.
-SAFE_MARGIN, LEAST_MARGIN = 1e-4, 1e-13
+# Below SAFE_MARGIN the rounding of the smallest cap's centre matters, below CAP_MARGIN it has
+# spoilt it; below LEAST_MARGIN, some tens of roundings, no axis is certain to be inside.
+SAFE_MARGIN, CAP_MARGIN, LEAST_MARGIN = 1e-4, 1e-9, 1e-14
 
 
 @kernel
@@ -147,6 +147,18 @@ def smallest_dot(rays, axis):
     return least
 
 
+@inline_kernel
+def _normalise(axis):
+    """Divide the axis by its length, which is returned."""
+    square = 0.0
+    for l in range(axis.size):
+        square += axis[l] * axis[l]
+    length = math.sqrt(square)
+    for l in range(axis.size):
+        axis[l] /= length
+    return length
+
+
 @kernel
 def smallest_cap(rays, axis):
     """Unit axis of the smallest cap holding the unit rays; the smallest u . v over them.
@@ -154,14 +166,8 @@ def smallest_cap(rays, axis):
     A margin that is not positive says that rounding has spoilt the axis (or
     that the cone is not pointed): the caller must not go on.
     """
-    d = axis.size
     nearest_point(rays, axis)
-    norm = 0.0
-    for l in range(d):
-        norm += axis[l] * axis[l]
-    norm = math.sqrt(norm)
-    for l in range(d):
-        axis[l] /= norm
+    _normalise(axis)
     return smallest_dot(rays, axis)
 
 
@@ -187,14 +193,9 @@ def balanced_axis(a, rows, rays, axis):
             axis[l] += a[k, l] / highest
             length += a[k, l] * a[k, l]
         total += math.sqrt(length) / highest
-    norm = 0.0
-    for l in range(d):
-        norm += axis[l] * axis[l]
-    norm = math.sqrt(norm)
-    for l in range(d):
-        axis[l] /= norm
+    norm = _normalise(axis)
     margin = smallest_dot(rays, axis)
-    return margin if margin * norm > 1e-13 * total else 0.0
+    return margin if margin * norm > LEAST_MARGIN * total else 0.0
 
 
 @kernel
@@ -225,7 +226,7 @@ def choose_axes(a, rows, rays, axes):
     if cap > SAFE_MARGIN:
         return 2 if balanced > LEAST_MARGIN else 1
     if not balanced > LEAST_MARGIN:
-        return 1 if cap > 1e4 * LEAST_MARGIN else 0
+        return 1 if cap > CAP_MARGIN else 0
     for l in range(d):
         axes[0, l], axes[1, l] = axes[1, l], axes[0, l]
-    return 2 if cap > 1e4 * LEAST_MARGIN else 1
+    return 2 if cap > CAP_MARGIN else 1
