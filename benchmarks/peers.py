@@ -333,7 +333,8 @@ def run() -> None:
         rows.append(
             [str(d), f"{1e3 * min(ours):.3g} to {1e3 * max(ours):.3g}", f"{worst[d][0]:.0e}",
              f"{worst[d][1]:.0e}", _least(d, names, points, False, False),
-             _least(d, names, points, True, False), _least(d, names, points, False, True), *cells.values()]
+             _least(d, names, points, True, False), _least(d, names, points, False, True),
+             *cells.values()]
         )  # fmt: skip
         values[f"least_factor_d{d}"], values[f"least_factor_tridiagonal_d{d}"] = rows[-1][4:6]
         values[f"milliseconds_d{d}"] = f"{1e3 * max(ours):.2g}"
@@ -358,7 +359,7 @@ def _words(missing: list[str]) -> str:
         "The least factor is that of the fastest peer on the matrix that suits it best, but\n"
         "for tridiagonal ones, which have a column of their own: to Miwa's method they are one\n"
         "orthoscheme, a chain of d integrals of one variable. The last of the three allows peers\n"
-        f"an absolute error of {TARGET:g} instead, which can be no digit of a small probability.\n\n"
+        f"an absolute error of {TARGET:g} instead, which may be no digit of a small one.\n\n"
         "Times of the process, one core, after compilation.\n"
         + "".join(f"\n{line}\n" for line in missing)
         + "\n![Error against time](peers.png)\n\n"

@@ -23,7 +23,7 @@ from conevol.kernels import rays as _rays
 from conevol.kernels import simplicial as _simplicial
 from conevol.kernels.schlafli import NODES
 from conevol.parallel import for_ranges
-from conevol.reduction import Reduced, reduce_normals
+from conevol.reduction import PARALLEL, Reduced, reduce_normals
 from conevol.refinement import refine, simplex_sets
 
 __all__ = [
@@ -349,6 +349,30 @@ def simplicial_fractions(
     return values, bounds, panels * NODES, ok
 
 
+def lattice_fractions(
+    normals: np.ndarray, budget: Budget, rtol: float, method: str, threads: int | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The same of N cones of any kind, normals (N, k, d), k >= d >= 2, by their face lattices.
+
+    Returns results (N, 2), values and bounds, faces, nodes and which cones were done.
+    """
+    count, k, d = normals.shape
+    results, counts = np.full((count, 2), np.nan), np.zeros((count, 2), dtype=np.int64)
+    done = np.zeros(count, dtype=bool)
+    fewest = d if method == "lattice" else d + 1
+    limits = (float(budget.rays(k, d)), budget.ray_tests, budget.memory, budget.seconds)
+    # Twice as near as what `reduce_normals` looks at.
+    least = 2.0 * PARALLEL if k > d else -1.0
+    for_ranges(
+        lambda start, stop: _general.lattice_range(
+            normals, fewest, least, limits, rtol, start, stop, results, counts, done
+        ),
+        count, max(1, 512 >> d), threads,
+    )  # fmt: skip
+    # The lattice of rays leaves out the vertex.
+    return results, counts[:, 0] + 1, counts[:, 1] * NODES, done
+
+
 class Fractions(NamedTuple):
     """What `fractions` returns: an array of N entries each."""
 
@@ -379,9 +403,17 @@ def fractions(
     methods = np.full(count, "subsets", dtype=object)
     ranks, faces, nodes = (np.full(count, n) for n in (d, 1 << min(d, 62), 0))
     left = np.arange(count)
-    many = count > 1 and k == d <= _KEPT_DIMENSION and method != "lattice"
-    if many and not budget.subsets_refused(d):
+    subsets_only = k == d and method != "lattice"
+    if count > 1 and subsets_only and d <= _KEPT_DIMENSION and not budget.subsets_refused(d):
         values, bounds, nodes, ok = simplicial_fractions(normals, rtol, threads)
+        left = np.flatnonzero(~ok)
+    elif (
+        count > 1 and k >= d >= 2 and not subsets_only
+        and method != "subsets" and not budget.any_lattice_refused(d)
+    ):  # fmt: skip
+        results, faces, nodes, ok = lattice_fractions(normals, budget, rtol, method, threads)
+        values, bounds = results.T.copy()
+        methods[ok] = "lattice"
         left = np.flatnonzero(~ok)
 
     def work(start: int, stop: int) -> None:

@@ -15,8 +15,9 @@ from cones import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conevol import precision
 from conevol.budget import Budget
-from conevol.engine import RTOL, cone_fraction
+from conevol.engine import RTOL, cone_fraction, fractions
 from conevol.reduction import reduce_normals
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -172,6 +173,55 @@ def test_slivers_keep_their_relative_accuracy(width):
     value, bound = certain(block(a, np.eye(3)))
     assert abs(value - angle / 8) <= bound + 2e-16 * angle / 8
     assert abs(value * 8 / angle - 1) < 1e-14
+
+
+NEEDLE = """
+    0x1.e7ae7428170eep-20 -0x1.a53421f8a0b3cp-20 -0x1.edbcf8dfbd150p-1 -0x1.d56d1b5d289edp-1
+    -0x1.5679db6fab6b6p-1 -0x1.d915a725b7f31p-24 -0x1.cec24c11a1cacp-23 0x1.020e03fe4c593p-2
+    0x1.a0f9428f742f8p-3 -0x1.bcdaed8bae134p-5 -0x1.95d42208ed250p-20 -0x1.2a5529e708c89p-21
+    0x1.dee7c50823b19p-5 0x1.28a613286efc5p-1 0x1.451e8590e2955p-1 -0x1.ae390cbb19ebap-20
+    -0x1.100692a505664p-21 -0x1.14afe4ec55355p-4 0x1.627d7e2a0f568p-2 0x1.1beaeca4c55fap+0
+    0x1.1f2b0f54e8cb9p-24 -0x1.d50aa55cfa7d4p-21 0x1.91f548b683fe2p-2 0x1.d1648f31f7bfcp-3
+    0x1.c4ada875c8ab2p-3
+"""
+
+
+def test_a_needle_that_the_subsets_get_negative():
+    """About 3.5e-18: elimination and doubles give -2.6e-17."""
+    a = np.array([float.fromhex(x) for x in NEEDLE.split()]).reshape(5, 5)
+    value, bound, _ = cone_fraction(a)
+    exact = precision.fraction(a, 20)
+    assert 3e-18 < value < 4e-18
+    assert abs(exact - value) <= bound
+    assert abs(exact - value) <= 1e-13 * value
+
+
+@pytest.mark.parametrize("eps", [1e-12, 1e-13])
+@pytest.mark.parametrize("extra", [0, 1])
+def test_rays_that_all_but_make_a_line(extra, eps):
+    a = nearly_lineal(np.random.default_rng([4, 4 + extra, 0]), 4 + extra, 4, eps)
+    value, bound, _ = cone_fraction(a)
+    assert bound <= 1e-11 * value
+    # Any plane through it splits it.
+    plane = np.array([[0.3, -0.7, 0.2, 0.6]])
+    parts = [cone_fraction(np.vstack([a, sign * plane])) for sign in (1.0, -1.0)]
+    assert abs(parts[0][0] + parts[1][0] - value) <= bound + parts[0][1] + parts[1][1]
+
+
+@given(SEEDS, st.integers(4, 5), st.integers(1, 3))
+@settings(max_examples=10, deadline=None)
+def test_batches_of_any_cones_equal_single_ones(seed, d, extra):
+    rng = np.random.default_rng(seed)
+    a = np.stack([random_cone(rng, d + extra, d) for _ in range(6)])
+    a[1, 0] = a[1, 1]  # a row less
+    a[2] = rng.standard_normal((d + extra, d))  # perhaps no interior
+    a[3, 0] = a[3, 1] * (1.0 + 2e-16)  # parallel up to rounding
+    a[4, :, 0] = 0.0  # a line inside
+    values, bounds, methods, ranks, faces, nodes = fractions(a, threads=2)
+    for i, normals in enumerate(a):
+        value, bound, info = cone_fraction(normals)
+        assert (values[i], bounds[i], methods[i]) == (value, bound, info.method)
+        assert (ranks[i], faces[i], nodes[i]) == (info.rank, info.faces, info.nodes)
 
 
 def test_a_plane_given_twice_with_another_rounding():

@@ -11,6 +11,8 @@ from conevol.kernels.doubledouble import DD_EPS
 from conevol.kernels.geometry import lattice_geometry
 from conevol.kernels.integral import integrate
 from conevol.kernels.lattice import build_lattice, maximal_sets
+from conevol.kernels.rays import OK as RAYS_OK
+from conevol.kernels.rays import extreme_rays, scale_rows, transpose_bits
 from conevol.kernels.schlafli import NODES, WORK_ROWS
 
 OK, INCONSISTENT, TOO_LARGE, NO_AXIS, ILL_CONDITIONED, TOO_SLOW = 0, 1, 2, 3, 4, 5
@@ -72,6 +74,54 @@ def lattice_fraction(a_hi, a_lo, rays, sets, max_bytes, max_seconds, rtol):
         if bound <= rtol * value:
             break
     return status, value, bound, panels, dims.size, facets.size, axes[best]
+
+
+@kernel
+def _apart(a, least):
+    """Whether every two rows differ in direction by more than `least` in some entry."""
+    n, d = a.shape
+    sizes = np.empty(n)
+    for i in range(n):
+        square = 0.0
+        for l in range(d):
+            square += a[i, l] * a[i, l]
+        sizes[i] = np.sqrt(square)
+        for j in range(i):
+            gap = 0.0
+            for l in range(d):
+                gap = max(gap, abs(a[i, l] / sizes[i] - a[j, l] / sizes[j]))
+            if gap <= least:
+                return False
+    return True
+
+
+@kernel
+def lattice_range(normals, fewest, least, limits, rtol, start, stop, results, counts, done):
+    """Fractions of cones start..stop of normals (N, k, d), d >= 2, each on its own.
+
+    Those are done that hold no subspace, have at least `fewest` rows, no two of them nearer than
+    `least`, signs that are certain, an interior, and a bound within rtol.
+    limits = (rays, tests, bytes, seconds).  results (N, 2) are values and bounds, counts (N, 2)
+    faces and panels.
+    """
+    k, d = normals.shape[1:]
+    buffer, kept = np.empty((k, d)), np.empty(k, np.int64)
+    zero = np.zeros((k, d))
+    for i in range(start, stop):
+        n = scale_rows(normals[i], buffer, kept)
+        a = buffer[:n]
+        if n < fewest or not _apart(a, least):
+            continue
+        status, rays, tight = extreme_rays(a, np.int64(limits[0]), limits[1])
+        if status != RAYS_OK:
+            continue
+        status, value, bound, panels, faces, _, _ = lattice_fraction(
+            a, zero[:n], rays, transpose_bits(tight, n), limits[2], limits[3], rtol
+        )
+        if status == OK and bound <= rtol * value:
+            done[i] = True
+            results[i, 0], results[i, 1] = value, bound
+            counts[i, 0], counts[i, 1] = faces, panels
 
 
 @kernel
