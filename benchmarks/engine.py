@@ -121,7 +121,7 @@ def run() -> None:
         "CPU time of one core after compilation, cones in a batch, whatever arithmetic each of\n"
         "them takes. *Gaussian normals*: d half-spaces whose normals are independent Gaussian\n"
         "vectors, so some are ill-conditioned. *Gaussian correlations*: d half-spaces whose Gram\n"
-        "matrix is the sample correlation of 2 d independent samples. *2 d half-spaces*: Gaussian\n"
+        "matrix is the correlation of 2 d independent samples. *2 d half-spaces*: Gaussian\n"
         "normals turned to share a point, rays included. SciPy is `multivariate_normal.cdf` at its\n"
         "default settings, which gives five digits, on one of the same cones.\n\n"
         + report.table(headings, rows)
