@@ -122,8 +122,8 @@ def run() -> None:
         "them takes. *Gaussian normals*: d half-spaces whose normals are independent Gaussian\n"
         "vectors, so some are ill-conditioned. *Gaussian correlations*: d half-spaces whose Gram\n"
         "matrix is the correlation of 2 d independent samples. *2 d half-spaces*: Gaussian\n"
-        "normals turned to share a point, rays included. SciPy is `multivariate_normal.cdf` at its\n"
-        "default settings, which gives five digits, on one of the same cones.\n\n"
+        "normals turned to share a point, rays included. SciPy is `multivariate_normal.cdf` as it\n"
+        "comes, which gives five digits, on one of the same cones.\n\n"
         + report.table(headings, rows)
         + f"\n\nAt d = 20 a cone takes {peak:,.0f} MB (goal: {MEGABYTES:,}).\n\n"
         "Two threads on a batch, wall-clock time of one over that of two (goal: 1.7):\n\n"

@@ -139,7 +139,7 @@ def fraction(
         estimate for any d, and is never chosen for you.
     rtol : float, optional
         Wanted error bound relative to the value; where it is missed double-double
-        arithmetic is tried, then it is an error.  Without it d >= 4 aims at 5e-12
+        arithmetic is tried, then it is an error.  Without it d >= 4 aims at 2e-12
         and the error bound says what was reached.
     memory, seconds : float, optional
         Most bytes and seconds of one core that the face lattice of a cone may take
@@ -187,7 +187,7 @@ def fraction(
     collocation in one variable.  Subspaces in the cone are split off, and the
     lattice is found with signs that are exact where in doubt, so an empty interior
     gives 0; so does one thinner than about 1e-14.  Random cones are good to a few
-    1e-15 of their value; the bound is larger, and where it passes 5e-12 of the value
+    1e-15 of their value; the bound is larger, and where it passes 2e-12 of the value
     double-double arithmetic takes over.  Normals that repeat, or span less than all
     of space, but for rounding count as doing so; the bound includes the angle by
     which they were moved.  The time grows with the number of faces: 2^d for d
