@@ -30,9 +30,8 @@ _PEAK = """
 import resource, numpy as np, conevol
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 conevol.fraction(np.random.default_rng(0).standard_normal((8, 8)))
-small = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 conevol.fraction(np.random.default_rng(0).standard_normal((20, 20)))
-print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - small) / 1024)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
 
 __all__ = ["run"]
@@ -81,7 +80,7 @@ def _row(kind: str, normals: np.ndarray, allowed: float, peer: bool) -> tuple[li
 
 
 def _peak() -> float:
-    """Megabytes that a simplicial cone in 20 dimensions takes at its peak."""
+    """Megabytes that a simplicial cone in 20 dimensions takes at its peak, its code included."""
     done = subprocess.run([sys.executable, "-c", _PEAK], check=True, capture_output=True, text=True)
     return float(done.stdout)
 

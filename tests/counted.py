@@ -133,6 +133,7 @@ def _lanes() -> types.ModuleType:
         ("mul", lambda a, b: float(a) * float(b), True),
         ("div", lambda a, b: float(a) / float(b), True),
         ("sqrt", lambda a: math.sqrt(a), True),
+        ("absolute", lambda a: abs(float(a)), False),
         ("mul_add", lambda a, b, c: float(a) * float(b) + float(c), True),
     ):
         setattr(lanes, name, each(function, costs))
@@ -196,7 +197,7 @@ def simplicial(normals) -> tuple[int, float, int]:
     TALLY[0] = 0
     a = objects(np.zeros((d, d)))
     kernels("rays").scale_rows(objects(normals), a, np.empty(d, np.int64))
-    _, value, _, panels, _ = module.simplicial_fraction(a, *lattice, 5e-12, work)
+    _, value, _, panels, _ = module.simplicial_fraction(a, *lattice, 2e-12, work)
     return TALLY[0], float(value), panels
 
 
