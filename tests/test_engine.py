@@ -80,6 +80,7 @@ def test_sign_patterns_sum_to_one(seed, d, k, width):
     a[:, 0] *= width
     if width == 0.0:
         a = rng.integers(-2, 3, size=(k, d)).astype(float)
+    a[~a.any(axis=1), 0] = 1.0  # a row of zeros is in both patterns
     total = slack = 0.0
     for signs in itertools.product((1.0, -1.0), repeat=len(a)):
         value, bound, info = cone_fraction(a * np.array(signs)[:, None])
