@@ -103,7 +103,7 @@ def separate(normals: np.ndarray) -> Separated:
     return Separated(np.ascontiguousarray(rows[:, :m]), lower, np.array(pointer))
 
 
-def _root_fractions(count: int) -> np.ndarray:
+def root_fractions(count: int) -> np.ndarray:
     """Fractional parts of the square roots of the first primes, times 2^64."""
     primes: list[int] = []
     n = 2
@@ -139,7 +139,7 @@ def sampled_fraction(
     sums = np.zeros(SHIFTS * blocks)
     for_ranges(
         lambda start, stop: separated_range(
-            *form, _root_fractions(m), bits.reshape(SHIFTS, m), points, start, stop, sums
+            *form, root_fractions(m), bits.reshape(SHIFTS, m), points, start, stop, sums
         ),
         len(sums), 1, threads,
     )  # fmt: skip

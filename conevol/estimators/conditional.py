@@ -1,11 +1,10 @@
-"""Conditional exactness: sample all inputs but the last, and integrate that one exactly."""
+"""Conditional sampling: the last inputs take stratified values, given the sampled first ones."""
 
 from __future__ import annotations
 
 import math
 import time
-from functools import cache
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,21 +13,31 @@ from conevol.errors import ConevolError, TaskError
 from conevol.estimators.estimate import Estimate
 from conevol.network import ReluRNN
 from conevol.parallel import for_ranges
+from conevol.separation import root_fractions
 from conevol.tasks import Task, get_task
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-__all__ = ["conditional_accuracy"]
+__all__ = ["conditional_accuracy", "default_branches"]
 
-# Blocks of points a task of a thread.
+# Items of a task of a thread.
 _CHUNK = 4
-# Longest input: rivals of a logit are bits of an integer.
-_LONGEST = 64
-# Multiply-adds of one value of the normal distribution function.
-_CDF = 16
-# Sobol numbers are multiples of 2^-52; half of that more, and they are never 0.
-_SOBOL_BITS = 52
+# From this n on, the steps before the last two are worth two values of the last but one.
+_LONG = 8
+
+
+def default_branches(n: int) -> tuple[int, ...]:
+    """Values that `conditional_accuracy` gives to each of the last inputs.
+
+    Examples
+    --------
+    >>> default_branches(5), default_branches(10), default_branches(1)
+    ((4,), (2, 4), ())
+    """
+    if n == 1:
+        return ()
+    return (4,) if n < _LONG else (2, 4)
 
 
 def conditional_accuracy(
@@ -36,32 +45,35 @@ def conditional_accuracy(
     samples: int = 100_000,
     *,
     seed: int = 0,
-    points: Literal["random", "sobol"] = "random",
+    branches: tuple[int, ...] | None = None,
     replicates: int = 16,
     task: str | Task | None = None,
     ties: str = "first",
     threads: int | None = None,
 ) -> Estimate:
-    """Accuracy by sampling all inputs but the last, which is integrated exactly.
+    """Accuracy by sampling the first inputs and taking stratified values of the last, given them.
 
-    Given the others, the logits are piecewise linear in the last input, and the label is
-    constant between two of the others: the probability of a right answer is a sum of
-    differences of the normal distribution function.  The mean is unbiased, and its variance
-    is never above plain sampling's at equal samples.
+    The steps of the network before the last inputs are computed once for all their values, and
+    the mean over one value in each of K equally probable strata is nearly the conditional
+    mean.  The first inputs are randomised quasi-Monte Carlo points: multiples of the
+    square roots of the primes (R. D. Richtmyer 1951), shifted at random, through the
+    Box-Muller transform.  Every single input so judged is Gaussian, so the mean is unbiased.
 
     Parameters
     ----------
     network : ReluRNN
-        Of any n up to 64.
+        Of any n.
     samples : int
-        Points in all; for Sobol points it is rounded down to `replicates` times a power of two.
+        Points of the first inputs in all, rounded up to whole groups of 64 a replicate.
     seed : int
         The same seed gives the same points, whatever the number of threads.
-    points : {"random", "sobol"}
-        Independent points, or randomised quasi-Monte Carlo: Sobol points scrambled anew for
-        every replicate (needs scipy).
+    branches : tuple of int, optional
+        Numbers of values of the last inputs; each value of one has its own values of the
+        next, so (2, 4) means two values of the last but one and eight answers a point.
+        Empty: quasi-Monte Carlo points in all inputs.  By default `default_branches(n)`.
     replicates : int
-        Independent scramblings, from whose spread the standard error comes; at least 2.
+        Independent shifts, from whose spread the standard error comes; at least 2.  Fewer are
+        used where `samples` are fewer than 64 for each.
     task, ties
         As for `conevol.accuracy`; the task must name the entry of one rank.
     threads : int, optional
@@ -70,152 +82,108 @@ def conditional_accuracy(
     Returns
     -------
     Estimate
-        With a standard error.  Its operations count every piece of the last input with both
-        its ends' distribution functions, so they are an upper count.
+        With a standard error, of replicates - 1 degrees of freedom.
 
     Raises
     ------
     ConevolError
-        For samples < 1, fewer samples than replicates, n > 64, an unknown rule or kind of
-        points, or Sobol points without scipy.
+        For samples < 1, fewer than 2 replicates, branches below 1 or of n inputs or more, a
+        seed that is not in 0 .. 2^63 - 1, or an unknown tie rule.
     TaskError
         If the task is unknown, has no such n, or is not one of rank.
-
-    Notes
-    -----
-    Logits nearer than 1e-12 of the sizes summed to them, on a whole piece, count as tied.
-    Beyond |x| = 9 the last input is ignored, a probability of 2e-19.
 
     Examples
     --------
     >>> from conevol import accuracy, zoo
     >>> net = zoo.load("4/3")
     >>> estimate = conditional_accuracy(net, 20_000)
-    >>> abs(estimate.value - accuracy(net).value) < 5 * estimate.error
+    >>> abs(estimate.value - accuracy(net).value) < 6 * estimate.error
     True
     """
     started = time.perf_counter()
-    rank = _checked_rank(network, samples, seed, task, ties)
-    if points == "random":
-        counted = samples
-        sums = _run(
-            network, rank, ties, np.empty((0, max(network.n - 1, 1))), seed, samples, threads
-        )
-        total, squares, pieces = sums
-        value = total / samples
-        error = math.sqrt(max(squares / samples - value * value, 0.0) / samples)
-    elif points == "sobol":
-        if not 2 <= replicates <= samples:
-            raise ConevolError(
-                f"replicates is {replicates}, expected 2 .. samples = {samples}: "
-                "the standard error comes from their spread"
-            )
-        power = int(math.log2(samples // replicates))
-        counted = replicates << power
-        means, pieces = np.empty(replicates), 0.0
-        for r in range(replicates):
-            x = _sobol_normals(network.n - 1, power, seed, r)
-            total, _, some = _run(network, rank, ties, x, seed, 1 << power, threads)
-            means[r] = total / (1 << power)
-            pieces += some
-        value = float(means.mean())
-        error = float(means.std(ddof=1) / math.sqrt(replicates))
-    else:
-        raise ConevolError(f"unknown points {points!r}, expected 'random' or 'sobol'")
+    chosen = default_branches(network.n) if branches is None else tuple(branches)
+    rank = _checked_rank(network, samples, seed, chosen, replicates, task, ties)
+
+    from conevol.kernels.gaussian import LANES
+
+    # Of one replicate alone there is no spread.
+    replicates = min(replicates, max(2, -(-samples // LANES)))
+    groups = -(-samples // (LANES * replicates))
+    means = _replicate_means(network, rank, ties, chosen, replicates, groups, seed, threads)
+    points = replicates * groups * LANES
     return Estimate(
-        estimator=f"conditional, {points}, {counted} points",
-        value=value,
+        estimator=f"conditional, {points} points, branches {chosen}",
+        value=float(means.mean()),
         claim="standard error",
-        error=error,
-        operations=counted * operations_a_point(network)
-        + int(pieces) * operations_a_piece(network.n),
+        error=float(means.std(ddof=1) / math.sqrt(replicates)),
+        operations=operations_of(network, chosen, replicates * groups, LANES),
         seconds=time.perf_counter() - started,
     )
 
 
-def operations_a_point(network: ReluRNN) -> int:
-    """Operations of a point whatever its pieces: states, breakpoints, logits far to the left."""
+def operations_of(
+    network: ReluRNN, branches: tuple[int, ...], groups: int, lanes: int
+) -> int:
+    """Operations of so many groups of trees: those shared by the lanes of a group count once."""
     hidden, n = network.hidden, network.n
-    on = int((network.W_hi < 0.0).sum())
-    return (n - 1) * hidden * (hidden + 1) + hidden * hidden + hidden + on * n
-
-
-def operations_a_piece(n: int) -> int:
-    """Operations of a piece: logits and slopes moved on, one root, two distribution functions."""
-    return 2 * n + 2 + 2 * _CDF
+    nodes = np.cumprod([1, *branches])
+    first = n - len(branches)
+    products = first - 1 + int(nodes[:-1].sum())
+    a_point = first * hidden + products * hidden * hidden + int(nodes[-1]) * n * hidden
+    return groups * (lanes * a_point + int(nodes[1:].sum()) * hidden)
 
 
 def _checked_rank(
-    network: ReluRNN, samples: int, seed: int, task: str | Task | None, ties: str
-) -> int:
+    network: ReluRNN, samples: int, seed: int, branches: tuple[int, ...], replicates: int,
+    task: str | Task | None, ties: str,
+) -> int:  # fmt: skip
     if ties not in TIE_RULES:
         raise ConevolError(f"unknown tie rule {ties!r}, expected one of {', '.join(TIE_RULES)}")
     if samples < 1:
         raise ConevolError(f"samples is {samples}, expected at least 1")
+    if replicates < 2:
+        raise ConevolError(
+            f"replicates is {replicates}, expected at least 2: "
+            "the standard error comes from their spread"
+        )
     if not 0 <= seed < 2**63:
         raise ConevolError(f"seed is {seed}, expected 0 .. 2^63 - 1")
-    if network.n > _LONGEST:
-        raise ConevolError(f"n is {network.n}, expected at most {_LONGEST}: sample instead")
+    if min(branches, default=1) < 1 or len(branches) >= network.n:
+        raise ConevolError(
+            f"branches is {branches}, expected positive numbers for fewer inputs than "
+            f"n = {network.n}"
+        )
     chosen = get_task(network.task if task is None else task)
     chosen.check_length(network.n)
     if chosen.rank is None:
         raise TaskError(
-            f"task {chosen.name!r} is not to name the entry of one rank, as exact integration of "
-            "the last input needs; use sample_accuracy"
+            f"task {chosen.name!r} is not to name the entry of one rank, as conditional sampling "
+            "needs; use sample_accuracy"
         )
     return chosen.rank(network.n)
 
 
-@cache
-def _tables(keys: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    from conevol.kernels import conditional as kernels
-
-    return kernels.sorting_network(keys), kernels.distribution_table()
-
-
-def readout_rows(network: ReluRNN) -> NDArray[np.float64]:
-    """Columns of W_oh, padded, in rows of eight: (hidden * chunks, 8)."""
-    from conevol.kernels._rows import WIDTH
-
-    chunks = -(-network.n // WIDTH)
-    rows = np.zeros((network.hidden, chunks * WIDTH))
-    rows[:, : network.n] = network.W_oh.T
-    return rows.reshape(-1, WIDTH)
-
-
-def _run(
-    network: ReluRNN, rank: int, ties: str, points: NDArray[np.float64],
-    seed: int, samples: int, threads: int | None,
-) -> tuple[float, float, float]:  # fmt: skip
-    """Sums of the values, of their squares, and of the pieces."""
+def _replicate_means(
+    network: ReluRNN, rank: int, ties: str, branches: tuple[int, ...], replicates: int,
+    groups: int, seed: int, threads: int | None,
+) -> NDArray[np.float64]:  # fmt: skip
+    """The mean credit of every shift, (replicates,)."""
     from conevol.kernels import conditional as kernels
 
     rule = {"first": kernels.FIRST, "split": kernels.SPLIT, "wrong": kernels.WRONG}[ties]
-    network_of_keys, table = _tables(network.hidden + 2)
-    readout, scale = readout_rows(network), float(np.abs(network.W_oh).max())
-    blocks = -(-samples // kernels.BLOCK)
-    sums = np.zeros((blocks, 3))
+    nodes = np.cumprod([1, *branches]).astype(np.int64)
+    first = network.n - len(branches)
+    # Normal numbers are made in pairs.
+    count = first + first % 2 + len(branches)
+    shifts = np.random.SeedSequence(seed).generate_state(replicates * count, np.uint64)
+    blocks = -(-groups // kernels.GROUPS)
+    sums = np.empty(replicates * blocks)
     for_ranges(
-        lambda start, stop: kernels.conditional_blocks(
-            network.W_hi, network.W_hh, readout, scale, network.n, float(rank), rule,
-            network_of_keys, table, points, seed, samples, start, stop, sums,
+        lambda start, stop: kernels.conditional_range(
+            network.W_hi, network.W_hh, network.W_oh, rank, rule, nodes, root_fractions(count),
+            shifts.reshape(replicates, count), groups, start, stop, sums,
         ),
-        blocks, _CHUNK, threads,
+        len(sums), _CHUNK, threads,
     )  # fmt: skip
-    total, squares, pieces = sums.sum(axis=0)
-    return float(total), float(squares), float(pieces)
-
-
-def _sobol_normals(d: int, power: int, seed: int, replicate: int) -> NDArray[np.float64]:
-    """2^power scrambled Sobol points through the normal quantile, (2^power, max(d, 1))."""
-    try:
-        from scipy.special import ndtri
-        from scipy.stats import qmc
-    except ImportError:
-        raise ConevolError(
-            "Sobol points need scipy: pip install 'conevol[qmc]', or use points='random'"
-        ) from None
-    rng = np.random.default_rng([seed, replicate])
-    # scipy renamed the argument; by position it would be another one.
-    sobol = qmc.Sobol(max(d, 1), scramble=True, bits=_SOBOL_BITS, seed=rng)
-    return np.ascontiguousarray(ndtri(sobol.random_base2(power) + 2.0 ** -(_SOBOL_BITS + 1)))
+    leaves = groups * kernels.LANES * int(nodes[-1])
+    return sums.reshape(replicates, blocks).sum(axis=1) / leaves

@@ -21,8 +21,8 @@ _ONE_BITS = np.uint64(0x3FF0000000000000)
 _MANTISSA = np.uint64(0x000FFFFFFFFFFFFF)
 # 2^52 as bits: an integer below 2^52 in its mantissa becomes a double by subtraction.
 _MAGIC_BITS = np.uint64(0x4330000000000000)
-_U12, _U17, _U19, _U23, _U27, _U30, _U31, _U41, _U45, _U52 = (
-    np.uint64(i) for i in (12, 17, 19, 23, 27, 30, 31, 41, 45, 52)
+_U2, _U4, _U12, _U17, _U19, _U23, _U27, _U30, _U31, _U41, _U45, _U52, _U62 = (
+    np.uint64(i) for i in (2, 4, 12, 17, 19, 23, 27, 30, 31, 41, 45, 52, 62)
 )
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX1 = np.uint64(0xBF58476D1CE4E5B9)
@@ -105,6 +105,58 @@ def _cosine(x):
 
 
 @inline_kernel
+def _set_radius(bits, real, real_bits):
+    """real[0] = sqrt(-2 log u), u in (0, 1] from the first 52 bits."""
+    for lane in range(LANES):
+        real_bits[0, lane] = (bits[lane] >> _U12) | _ONE_BITS
+    for lane in range(LANES):
+        real[0, lane] = 2.0 - real[0, lane]
+    for lane in range(LANES):
+        b = real_bits[0, lane]
+        real_bits[1, lane] = (b >> _U52) | _MAGIC_BITS
+        real_bits[2, lane] = (b & _MANTISSA) | _ONE_BITS
+    for lane in range(LANES):
+        e = real[1, lane] - 4503599627371519.0  # 2^52 + 1023
+        m = real[2, lane]
+        large = m > 2.0 * _SQRT_HALF
+        m = 0.5 * m if large else m
+        e = e + 1.0 if large else e
+        real[0, lane] = math.sqrt(max(0.0, -2.0 * _log(m, e)))
+
+
+@inline_kernel
+def _turn(bits, real, real_bits):
+    """real[1], real[2] = real[0] times cosine and sine of an angle.
+
+    The angle in [-pi / 4, pi / 4) comes from the first 52 bits; the last two say how many
+    quadrants it is turned backwards.
+    """
+    for lane in range(LANES):
+        real_bits[1, lane] = (bits[lane] >> _U12) | _ONE_BITS
+        real_bits[2, lane] = (bits[lane] & _TWO_BITS) | _MAGIC_BITS
+    for lane in range(LANES):
+        angle = (real[1, lane] - 1.5) * 1.5707963267948966
+        quadrant = real[2, lane] - 4503599627370496.0
+        radius = real[0, lane]
+        c, s = radius * _cosine(angle), radius * _sine(angle)
+        swap = quadrant == 1.0 or quadrant == 3.0
+        a = s if swap else c
+        b = c if swap else s
+        real[1, lane] = a if quadrant < 2.0 else -a
+        real[2, lane] = -b if quadrant == 1.0 or quadrant == 2.0 else b
+
+
+@inline_kernel
+def _keep(real, x, row, rows):
+    """The pair of normals as rows `row` and `row` + 1 of x, of which the second may be beyond."""
+    for lane in range(LANES):
+        x[row, lane] = real[1, lane]
+    if row + 1 < rows:
+        for lane in range(LANES):
+            x[row + 1, lane] = real[2, lane]
+
+
+@inline_kernel
 def fill_normals(state, bits, real, real_bits, x, rows):
     """Standard normal numbers into x[0 .. rows - 1] of shape (rows or more, LANES).
 
@@ -112,40 +164,29 @@ def fill_normals(state, bits, real, real_bits, x, rows):
     same memory seen as uint64.  An odd last row leaves its partner unused.
     """
     for row in range(0, rows, 2):
-        # Radius: sqrt(-2 log u), u in (0, 1] with 52 bits.
         _next_bits(state, bits)
-        for lane in range(LANES):
-            real_bits[0, lane] = (bits[lane] >> _U12) | _ONE_BITS
-        for lane in range(LANES):
-            real[0, lane] = 2.0 - real[0, lane]
-        for lane in range(LANES):
-            b = real_bits[0, lane]
-            real_bits[1, lane] = (b >> _U52) | _MAGIC_BITS
-            real_bits[2, lane] = (b & _MANTISSA) | _ONE_BITS
-        for lane in range(LANES):
-            e = real[1, lane] - 4503599627371519.0  # 2^52 + 1023
-            m = real[2, lane]
-            large = m > 2.0 * _SQRT_HALF
-            m = 0.5 * m if large else m
-            e = e + 1.0 if large else e
-            real[0, lane] = math.sqrt(max(0.0, -2.0 * _log(m, e)))
-        # Direction: an angle in [-pi / 4, pi / 4), turned by a random quadrant.
+        _set_radius(bits, real, real_bits)
         _next_bits(state, bits)
+        _turn(bits, real, real_bits)
+        _keep(real, x, row, rows)
+
+
+@inline_kernel
+def fill_shifted_normals(steps, shifts, replicate, first, bits, real, real_bits, x, rows):
+    """Points first .. first + LANES - 1 of a shifted Kronecker sequence as normals, as above.
+
+    Coordinate t of point i is frac(i steps[t] + shifts[replicate, t]), numbers that are
+    fractions of 2^64; an odd last row needs its partner's step and shift too.
+    """
+    for row in range(0, rows, 2):
+        index, step, shift = np.uint64(first), steps[row], shifts[replicate, row]
         for lane in range(LANES):
-            real_bits[1, lane] = (bits[lane] >> _U12) | _ONE_BITS
-            real_bits[2, lane] = (bits[lane] & _TWO_BITS) | _MAGIC_BITS
+            bits[lane] = (index + np.uint64(lane)) * step + shift
+        _set_radius(bits, real, real_bits)
+        step, shift = steps[row + 1], shifts[replicate, row + 1]
         for lane in range(LANES):
-            angle = (real[1, lane] - 1.5) * 1.5707963267948966
-            quadrant = real[2, lane] - 4503599627370496.0
-            radius = real[0, lane]
-            c, s = radius * _cosine(angle), radius * _sine(angle)
-            swap = quadrant == 1.0 or quadrant == 3.0
-            a = s if swap else c
-            b = c if swap else s
-            real[1, lane] = a if quadrant < 2.0 else -a
-            real[2, lane] = -b if quadrant == 1.0 or quadrant == 2.0 else b
-        for lane in range(LANES):
-            x[row, lane] = real[1, lane]
-        if row + 1 < rows:
-            for lane in range(LANES):
-                x[row + 1, lane] = real[2, lane]
+            b = (index + np.uint64(lane)) * step + shift
+            # The first two bits choose the quadrant: the angle goes round with the coordinate.
+            bits[lane] = (b << _U2) | ((_U4 - (b >> _U62)) & _TWO_BITS)
+        _turn(bits, real, real_bits)
+        _keep(real, x, row, rows)
