@@ -17,7 +17,8 @@ from conevol.estimators import (
 )
 
 NAMES = ("4/3", "8/4", "8/5", "16/10")
-SIZES = (2**14, 2**17, 2**20)
+SIZES = tuple(2**k for k in range(10, 23, 2))
+VALUES = (1, 2, 4, 8)
 PUBLISHED = report.ROOT.parent / "shared" / "algzoo" / "m16_10.pth"
 OTHERS: list[tuple[Callable[..., Estimate], dict[str, Any]]] = [
     (mask_sequence_accuracy, {"background": "impulses"}),
@@ -35,54 +36,71 @@ OTHERS: list[tuple[Callable[..., Estimate], dict[str, Any]]] = [
 ]  # fmt: skip
 
 
-def mean_variance(kind: str, network: ReluRNN, size: int) -> float:
-    """Mean squared standard error of some runs: with few replicates one says little."""
-    points: Any = "sobol" if kind.endswith("Sobol") else "random"
-    seeds = range(6 if points == "sobol" else 1)
-    runs = [conditional_accuracy(network, size, points=points, seed=s) for s in seeds]
+def variance_of(network: ReluRNN, size: int, values: int) -> float:
+    """Mean squared standard error of several runs: with few replicates one says little."""
+    runs = [
+        conditional_accuracy(network, size, values=values, seed=s)
+        for s in range(min(max(2**21 // size, 12), 200))
+    ]
     return sum(run.error**2 for run in runs) / len(runs)
 
 
+def gains(network: ReluRNN, size: int) -> list[dict[str, float]]:
+    """Of plain sampling and of all numbers of values: nanoseconds a point, variance, gain."""
+    calls: dict[str, Callable[[], Any]] = {
+        "": lambda: sample_accuracy(network, size, threads=1),
+        **{
+            str(v): lambda v=v: conditional_accuracy(network, size, values=v, threads=1)
+            for v in VALUES
+        },
+    }
+    times = best_times(calls, seconds=0.3, rounds=3)
+    accuracy = sample_accuracy(network, 2**20, seed=1).value
+    plain = accuracy * (1.0 - accuracy) / size
+    shares = [1.0, *(variance_of(network, size, v) / plain for v in VALUES)]
+    return [
+        {"ns": t / size * 1e9, "share": share, "gain": times[""] / (share * t)}
+        for t, share in zip(times.values(), shares, strict=True)
+    ]
+
+
 def unbiased(name: str, network: ReluRNN) -> tuple[list[list[str]], dict[str, str]]:
+    by_size = [gains(network, size) for size in SIZES]
     rows, values = [], {}
-    for size in SIZES:
-        contenders: dict[str, Callable[[], Any]] = {
-            "sampling": lambda n=size: sample_accuracy(network, n, threads=1),
-            "conditional": lambda n=size: conditional_accuracy(network, n, threads=1),
-            "conditional, Sobol": lambda n=size: conditional_accuracy(
-                network, n, points="sobol", threads=1
-            ),
-        }
-        times = best_times(contenders, seconds=0.5, rounds=2)
-        accuracy = sample_accuracy(network, 2**20).value
-        plain = accuracy * (1.0 - accuracy) / size
-        for kind in contenders:
-            variance = plain if kind == "sampling" else mean_variance(kind, network, size)
-            gain = plain * times["sampling"] / (variance * times[kind])
-            rows.append(
-                [name, f"{size:,}", kind, f"{times[kind] / size * 1e9:.0f}",
-                 f"{variance / plain:.3f}", f"{gain:.2f}"]
-            )  # fmt: skip
-            key = f"{name}_{size}_{kind}".replace("/", "_").replace(", ", "_").lower()
-            values[key] = f"{gain:.2f}"
+    for k, answers in enumerate((0, *VALUES)):
+        middle = by_size[len(SIZES) // 2][k]
+        rows.append([
+            name, f"conditional, {answers}" if k else "sampling",
+            f"{middle['ns']:.0f}", f"{middle['share']:.3f}",
+            *(f"{g[k]['gain']:.2f}" for g in by_size),
+        ])  # fmt: skip
+        if answers == 4:
+            worst = min(g[k]["gain"] for g in by_size)
+            values[name.replace("/", "_") + "_least_gain"] = f"{worst:.2f}"
+            values[name.replace("/", "_") + "_largest_gain"] = (
+                f"{max(g[k]['gain'] for g in by_size):.2f}"
+            )
     return rows, values
 
 
 def run() -> None:
     rows, values = [], {}
-    for name in NAMES:
-        some, more = unbiased(name, zoo.load(name))
+    published = {"m16_10": ReluRNN.load(PUBLISHED)} if PUBLISHED.exists() else {}
+    for name, network in ({name: zoo.load(name) for name in NAMES} | published).items():
+        some, more = unbiased(name, network)
         rows += some
         values.update(more)
     text = (
-        "Unbiased estimators on one core. Variance as a share of plain sampling's at equal points; "
-        "gain: plain sampling's variance times time over the estimator's, so above 1 is better.\n\n"
+        "Unbiased estimators on one core, calls from Python. A point is a plain sample, or all "
+        f"inputs but the last. At {SIZES[len(SIZES) // 2]:,} points: nanoseconds a point, and "
+        "variance as a share of plain sampling's at equal points. By number of points: gain, "
+        "plain sampling's variance times time over the estimator's, so above 1 is better. "
+        "The estimator's number is that of values of the last input; 4 is the default.\n\n"
     )
-    headings = ["network", "points", "estimator", "ns a point", "variance", "gain"]
+    headings = ["network", "estimator", "ns", "variance", *(f"{size:,}" for size in SIZES)]
     text += report.table(headings, rows)
     networks = {"8/5": zoo.load("8/5"), "16/10": zoo.load("16/10")}
-    if PUBLISHED.exists():
-        networks["m16_10"] = ReluRNN.load(PUBLISHED)
+    networks |= published
     truth = {name: sample_accuracy(net, 2**22).value for name, net in networks.items()}
     rows = [["sampling, 2^22", *(f"{v:.4f}" for v in truth.values()), "", ""]]
     for estimator, options in OTHERS:
