@@ -17,8 +17,8 @@ from conevol.estimators import (
 )
 
 NAMES = ("4/3", "8/4", "8/5", "16/10")
-SIZES = tuple(2**k for k in range(10, 23, 2))
-VALUES = (1, 2, 4, 8)
+SIZES = tuple(2**k for k in range(10, 23, 3))
+VALUES = (2, 4, 8)
 PUBLISHED = report.ROOT.parent / "shared" / "algzoo" / "m16_10.pth"
 OTHERS: list[tuple[Callable[..., Estimate], dict[str, Any]]] = [
     (mask_sequence_accuracy, {"background": "impulses"}),
@@ -40,7 +40,7 @@ def variance_of(network: ReluRNN, size: int, values: int) -> float:
     """Mean squared standard error of several runs: with few replicates one says little."""
     runs = [
         conditional_accuracy(network, size, values=values, seed=s)
-        for s in range(min(max(2**21 // size, 12), 200))
+        for s in range(min(max(2**20 // size, 4), 100))
     ]
     return sum(run.error**2 for run in runs) / len(runs)
 
@@ -54,7 +54,7 @@ def gains(network: ReluRNN, size: int) -> list[dict[str, float]]:
             for v in VALUES
         },
     }
-    times = best_times(calls, seconds=0.3, rounds=3)
+    times = best_times(calls, seconds=0.2, rounds=2)
     accuracy = sample_accuracy(network, 2**20, seed=1).value
     plain = accuracy * (1.0 - accuracy) / size
     shares = [1.0, *(variance_of(network, size, v) / plain for v in VALUES)]

@@ -33,8 +33,8 @@ def mask_cones(network: ReluRNN, background: Background = "mean") -> NDArray[np.
     ----------
     network : ReluRNN
     background : {"mean", "impulses"}
-        The input whose masks are taken: the mean input given the order, or impulses 1 and 0.8
-        with all else 0.
+        The input whose masks are taken: the mean input given the order, or its two largest
+        entries with all else 0.
 
     Raises
     ------
@@ -49,7 +49,9 @@ def mask_cones(network: ReluRNN, background: Background = "mean") -> NDArray[np.
     cones = np.empty((n * (n - 1), 2 * n - 2, n))
     unit = np.eye(n)
     for cone, (m, s) in zip(cones, pairs_of(network, "the mask-sequence estimate"), strict=True):
-        x = order_moments(n, m, s).mean if background == "mean" else unit[m] + 0.8 * unit[s]
+        x = order_moments(n, m, s).mean
+        if background == "impulses":
+            x = x * (unit[m] + unit[s])
         logits = network.linear_maps(network.pattern(x)).logits
         others = [i for i in range(n) if i != s]
         cone[: n - 1] = [unit[m] - unit[s] if i == m else unit[s] - unit[i] for i in others]
