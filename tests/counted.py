@@ -96,6 +96,13 @@ def objects(values) -> np.ndarray:
     return out
 
 
+class _Objects(np.ndarray):
+    """Counted numbers whose bits nobody looks at."""
+
+    def view(self, kind):
+        return self if kind is np.uint64 else super().view(kind)
+
+
 class _Numpy(types.ModuleType):
     """numpy whose new arrays of floats hold counted numbers."""
 
@@ -104,7 +111,7 @@ class _Numpy(types.ModuleType):
 
             def make(shape, dtype=float):
                 real = np.zeros(shape, dtype)
-                return objects(real) if real.dtype == float else real
+                return objects(real).view(_Objects) if real.dtype == float else real
 
             return make
         return getattr(np, name)

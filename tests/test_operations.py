@@ -6,6 +6,7 @@ import pytest
 
 import conevol
 from conevol.estimators import estimator
+from conevol.estimators.conditional import operations_a_point
 from conevol.estimators.note_cones import SIMPLEX_OPERATIONS
 from conevol.estimators.note_order import in_note_order
 from conevol.estimators.note_original import note_parts
@@ -92,3 +93,32 @@ def test_cones_with_noise():
     assert len(operations) == len(seen) >= 24
     assert np.mean(operations) == pytest.approx(SIMPLEX_OPERATIONS, rel=0.25)
     assert estimate.operations > len(seen) * SIMPLEX_OPERATIONS
+
+
+def test_conditional_sampling(monkeypatch):
+    """The kernel on one group of each replicate; the points themselves are free."""
+    rng = np.random.default_rng(7)
+    module = counted.kernels("conditional")
+    x = rng.standard_normal((4, module.LANES))
+
+    def fill(*args):
+        *_, target, rows = args
+        for t in range(rows):
+            for lane in range(module.LANES):
+                target[t, lane] = counted.Counted(x[t, lane])
+
+    monkeypatch.setattr(module, "fill_shifted_normals", fill)
+    monkeypatch.setattr(
+        module, "stratified_normal", lambda k, strata, v: counted.Counted(k - 1.3 + 0.0 * v)
+    )
+    for hidden, n, values in ((3, 3, 4), (5, 1, 2), (4, 4, 1)):
+        weights = [rng.standard_normal(s) for s in (hidden, (hidden, hidden), (n, hidden))]
+        network = conevol.ReluRNN(*weights, task="argmax")
+        shifts, sums = np.zeros((1, 5), dtype=np.uint64), np.zeros(1)
+        counted.TALLY[0] = 0
+        module.conditional_range(
+            *map(counted.objects, weights), 0, module.FIRST, values,
+            shifts[0], shifts, 1, 0, 1, sums,
+        )  # fmt: skip
+        expected = module.LANES * operations_a_point(network, values) + values * hidden
+        assert counted.TALLY[0] == expected
