@@ -96,7 +96,8 @@ def run() -> None:
         "variance as a share of plain sampling's at equal points. By number of points: gain, "
         "plain sampling's variance times time over the estimator's, so above 1 is better. "
         "The estimator's number is that of values of the last input; 4 is the default. "
-        "Variances come from runs of 16 replicates, 4 for the most points: known to a fifth there.\n\n"
+        "Variances come from runs of 16 replicates, 4 for the most points: known to a fifth "
+        "there.\n\n"
     )
     headings = ["network", "estimator", "ns", "variance", *(f"{size:,}" for size in SIZES)]
     text += report.table(headings, rows)

@@ -43,7 +43,8 @@ def conditional_accuracy(
     input, one in each of equally probable strata, whose mean is nearly the conditional
     mean.  The other inputs are randomised quasi-Monte Carlo points: multiples of the
     square roots of the primes (R. D. Richtmyer 1951), shifted at random, through the
-    Box-Muller transform.  Every input that is judged is Gaussian, so the mean is unbiased.
+    Box-Muller transform.  Each is Gaussian, and so is a value of the last input picked at
+    random, so the mean is unbiased.
 
     Parameters
     ----------
