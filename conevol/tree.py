@@ -187,7 +187,7 @@ class PatternTree:
         _check(status)
         cones, slot = walk.cones, walk.maps.path[len(node), 0]
         count, d = cones.size[slot]
-        normals = cut.normals_of(cones, slot)
+        normals = cut.normals_of(cones, slot)[0]
         bits = np.uint64(1) << np.flatnonzero(
             int(cones.used[slot]) >> np.arange(64, dtype=object) & 1
         ).astype(np.uint64)
@@ -343,7 +343,7 @@ class PatternTree:
             walk = _Walk(
                 tree.new_space(self.n, hidden, rays),
                 tree.new_maps(self.n, hidden),
-                tree.new_left(cells, self.n),
+                tree.new_left(cells, self.n, hidden),
             )
             out = (np.zeros(tree.REALS), np.zeros(tree.COUNTS, dtype=np.int64))
             status = tree.walk(

@@ -9,11 +9,18 @@ arithmetic as written.
 
 from __future__ import annotations
 
-from numba import njit, types
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from llvmlite import ir
+from numba import cfunc, njit, types
 from numba.extending import intrinsic
 
 __all__ = [
+    "call_entry",
     "cold_kernel",
+    "entry",
     "fma",
     "inline_kernel",
     "kernel",
@@ -34,6 +41,33 @@ kernel = njit(**_OPTIONS, forceinline=False)
 inline_kernel = njit(**_OPTIONS, _nrt=False, forceinline=True)
 # For what is rare: inlined everywhere it would be compiled again and again.
 cold_kernel = njit(**_OPTIONS, _nrt=False, forceinline=False)
+
+
+@lru_cache
+def entry(function: Callable[..., None], *types_of_arrays: Any) -> Any:
+    """A function of pointers compiled by itself, for `call_entry`: keep it while it is used.
+
+    numba optimises all that a kernel calls once more in every caller.  What is called by its
+    address is compiled once.
+    """
+    pointers = [types.CPointer(t) for t in types_of_arrays]
+    return cfunc(types.void(*pointers), cache=True, nopython=True)(function)
+
+
+@intrinsic
+def call_entry(typingctx, address, a, b, c, d, e):
+    """Call the entry at an address with the data of five arrays."""
+
+    def generate(context, builder, signature, args):
+        data = [
+            builder.ptrtoint(context.make_array(t)(context, builder, x).data, args[0].type)
+            for t, x in zip(signature.args[1:], args[1:], strict=True)
+        ]
+        kind = ir.FunctionType(ir.VoidType(), [args[0].type] * len(data))
+        builder.call(builder.inttoptr(args[0], kind.as_pointer()), data)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, a, b, c, d, e), generate
 
 
 @intrinsic

@@ -13,9 +13,12 @@ where it lies on the negative side.
 Rounding.  A ray is meant to be the line where its tight planes meet.  The bound of its
 error is that of a linear system, the inverse of the triangular factor of d - 1
 tight normals times their values at the computed ray.  It does not depend on how the ray was
-made, so nothing accumulates from cut to cut.  A ray closer to a plane than its error and the
-plane's allow to tell counts as lying on it: planes that meet in one ray for a reason
-leave no slivers.  What this and a turned plane may put on the wrong side is bounded by `doubt`.
+made, so nothing accumulates from cut to cut.  Normals are double-double, rays plain doubles
+until one is closer to a plane than its error allows to tell: then it is computed
+anew in double-double, once, and what is still closer than the errors
+counts as lying on the plane.  So planes that meet in one ray for a reason leave no slivers, and
+those that nearly coincide are told apart down to gaps of 1e-14 and less.  What a wrong
+verdict and a turned plane may put on the wrong side is bounded by `doubt`.
 
 A new coordinate makes the cone C the cylinder C x R, which holds a line.  It is never
 stored: the first plane that is not parallel to the line splits it into two pointed cones, and
@@ -28,8 +31,18 @@ import math
 from collections import namedtuple
 
 import numpy as np
+from numba import carray, float64, int64, uint64
 
-from conevol.kernels._jit import cold_kernel, inline_kernel, kernel, lowest_bit, popcount
+from conevol.kernels._jit import (
+    call_entry,
+    cold_kernel,
+    entry,
+    inline_kernel,
+    kernel,
+    lowest_bit,
+    popcount,
+)
+from conevol.kernels.doubledouble import DD_EPS, dd_div, dd_fma, dd_fms, dd_mul, dd_sqrt
 from conevol.kernels.general import OK as FRACTION_OK
 from conevol.kernels.general import lattice_fraction
 
@@ -45,50 +58,57 @@ MAX_BYTES, MAX_SECONDS = 5e8, 60.0
 RTOL = 1e-11
 # Slack of a cone, relative to its thickness, up to which its incidence is trusted.
 THIN = 1e-6
-# Of a ray with a larger error than this, only what moves it towards a plane counts.
-ROUGH = 32 * U
+# Unit normals whose residual after the others is smaller than this count as dependent.
+DEPENDENT = 1e-25
 # A narrower cap than of this cosine is not looked for, nor for longer than so many steps.
 WIDE, AXIS_STEPS = 0.3, 20
 
-#   ray (slots, rays, n), error (slots, rays), tight (slots, rays): the rays of a cone
+#   ray and its low part (slots, rays, n), error (slots, rays), fine (slots, rays): rays of a
+#   cone, their errors, and whether they are double-double; tight (slots, rays): their rows
 #   row (slots, 64), used (slots,): its rows, and the bits that are taken
 #   size (slots, 2): numbers of rays and of dimensions
 #   slack (slots,): largest angle within which a ray was taken to lie on a plane
-#   a (rows, n), norm, turn (rows,): the normals
+#   a and its low part (rows, n), norm, turn (rows,): the normals
 #   side, value (rays,): where the rays lie to a plane, from `locate`
-#   q, l (n, n), rest (64,), pick, bad (n,): scratch of `ray_error`
+#   q and its low part, l (64, n), pick (64,), bad (n,): scratch of `ray_error` and `refine`
+#   fraction: address of `_fraction`
 Cones = namedtuple(
-    "Cones", "ray error tight row used size slack a norm turn side value q l rest pick bad"
+    "Cones",
+    "ray ray_lo error fine tight row used size slack a a_lo norm turn side value q q_lo l pick bad "
+    "fraction",
 )
 
 
-@kernel
 def new_cones(n, slots, rays, rows):
-    """Room for a number of cones; slot 0 is the cone {0} in no dimensions."""
+    """Room for a number of cones; slot 0 is the cone {0} in no dimensions (plain Python)."""
     return Cones(
         np.zeros((slots, rays, n)),
+        np.zeros((slots, rays, n)),
         np.zeros((slots, rays)),
+        np.zeros((slots, rays), np.bool_),
         np.zeros((slots, rays), np.uint64),
         np.zeros((slots, MAX_ROWS), np.int64),
         np.zeros(slots, np.uint64),
         np.zeros((slots, 2), np.int64),
         np.zeros(slots),
         np.zeros((rows, n)),
+        np.zeros((rows, n)),
         np.zeros(rows),
         np.zeros(rows),
         np.zeros(rays, np.int64),
         np.zeros(rays),
-        np.zeros((n, n)),
-        np.zeros((n, n)),
-        np.zeros(MAX_ROWS),
-        np.zeros(n, np.int64),
+        np.zeros((MAX_ROWS, n)),
+        np.zeros((MAX_ROWS, n)),
+        np.zeros((MAX_ROWS, n)),
+        np.zeros(MAX_ROWS, np.int64),
         np.zeros(n),
+        entry(_fraction, float64, float64, uint64, int64, float64).address,
     )
 
 
 @inline_kernel
 def put_row(c, row, d, error, unit):
-    """Finish the normal in a[row], known to `error` in each of d entries; its largest entry.
+    """Finish the normal in a[row] and a_lo[row], known to `error` an entry; its largest entry.
 
     The entries are rounded on top of that, with relative error `unit`.  The row is scaled by a
     power of two where its length could over- or underflow.
@@ -108,6 +128,7 @@ def put_row(c, row, d, error, unit):
         half = shift // 2
         for l in range(d):
             c.a[row, l] = math.ldexp(math.ldexp(c.a[row, l], half), shift - half)
+            c.a_lo[row, l] = math.ldexp(math.ldexp(c.a_lo[row, l], half), shift - half)
     s = 0.0
     for l in range(d):
         s += c.a[row, l] * c.a[row, l]
@@ -116,137 +137,153 @@ def put_row(c, row, d, error, unit):
     return largest
 
 
-@inline_kernel
-def _choose_rows(c, p, i, d):
-    """Write d - 1 tight rows of ray i to pick, well conditioned ones if there are more.
-
-    Rows are chosen greedily by their residual.  False if there are fewer.
-    """
-    tight = c.tight[p, i]
-    k = popcount(tight)
-    if k < d - 1:
-        return False
-    if k == d - 1:
-        # Rows of early steps first: they hold few coordinates, and their part of the
-        # factors is not touched by an ill-conditioned later row.
-        pairs = c.q.shape[0] * (c.q.shape[0] - 1)
-        for m in range(d - 1):
-            row = c.row[p, lowest_bit(tight)] >> 1
-            tight &= tight - ONE
-            t = m
-            while t > 0 and (c.pick[t - 1] - pairs) % c.norm.size > (row - pairs) % c.norm.size:
-                c.pick[t] = c.pick[t - 1]
-                t -= 1
-            c.pick[t] = row
-        return True
-    left = tight
-    while left:
-        b = lowest_bit(left)
-        left &= left - ONE
-        c.rest[b] = 1.0
-    for m in range(d - 1):
-        best, most = -1, -1.0
-        left = tight
-        while left:
-            b = lowest_bit(left)
-            left &= left - ONE
-            if c.rest[b] > most:
-                best, most = b, c.rest[b]
-        row = c.row[p, best] >> 1
-        c.pick[m] = row
-        tight &= ~(ONE << np.uint64(best))
-        if m == d - 2:
-            break
-        _orthogonalise(c, m, row, d)
-        left = tight
-        while left:
-            b = lowest_bit(left)
-            left &= left - ONE
-            s = 0.0
-            for l in range(d):
-                s += c.q[m, l] * c.a[c.row[p, b] >> 1, l]
-            s /= c.norm[c.row[p, b] >> 1]
-            c.rest[b] -= s * s
-    return True
-
-
-@inline_kernel
-def _orthogonalise(c, m, row, d):
-    """Row m of the factors: unit normal = sum over t <= m of l[m, t] q[t].  False if singular."""
-    scale = 1.0 / c.norm[row]
-    for l in range(d):
-        c.q[m, l] = c.a[row, l] * scale
-    for t in range(m):
-        s = 0.0
-        for l in range(d):
-            s += c.q[t, l] * c.q[m, l]
-        c.l[m, t] = s
-        for l in range(d):
-            c.q[m, l] -= s * c.q[t, l]
-    s = 0.0
-    for l in range(d):
-        s += c.q[m, l] * c.q[m, l]
-    s = math.sqrt(s)
-    c.l[m, m] = s
-    if not s > 1e-14:
-        return False
-    scale = 1.0 / s
-    for l in range(d):
-        c.q[m, l] *= scale
-    return True
-
-
-@inline_kernel
-def _solve(c, p, i):
-    """Bounds bad[m] of |q[m] . e|, e the error of ray i, for the factor Q of its tight normals.
+@cold_kernel
+def ray_error(c, p, i):
+    """Bound of the angle between the unit ray i and the line where its tight planes meet.
 
     A x = 0 with A = L Q and x = v + e:  |Q e| <= |L^-1| |A v|, the absolute values entry by
-    entry.  Returns the bound of |e|, 1 when it cannot be told.
+    entry.  1 when it cannot be told in doubles, or there are more planes than needed.
     """
     d = c.size[p, 1]
-    if not _choose_rows(c, p, i, d):
+    tight = c.tight[p, i]
+    if popcount(tight) != d - 1:
         return 1.0
     total = 0.0
     for m in range(d - 1):
-        row = c.pick[m]
-        if not _orthogonalise(c, m, row, d):
-            return 1.0
+        row = c.row[p, lowest_bit(tight)] >> 1
+        tight &= tight - ONE
+        scale = 1.0 / c.norm[row]
+        value = 0.0
+        for l in range(d):
+            value += c.a[row, l] * c.ray[p, i, l]
+            c.q[m, l] = c.a[row, l] * scale
+        # The rounding of the value and of the factors, which are good to a few u a row.
+        bad = abs(value) * scale + (d + 4) * U + c.turn[row]
+        for t in range(m):
+            s = 0.0
+            for l in range(d):
+                s += c.q[t, l] * c.q[m, l]
+            for l in range(d):
+                c.q[m, l] -= s * c.q[t, l]
+            bad += abs(s) * c.bad[t]
         s = 0.0
         for l in range(d):
-            s += c.a[row, l] * c.ray[p, i, l]
-        # The rounding of the value and of the factors, which are good to a few u a row.
-        s = abs(s) / c.norm[row] + (d + 4) * U + c.turn[row]
-        for t in range(m):
-            s += abs(c.l[m, t]) * c.bad[t]
-        c.bad[m] = s / c.l[m, m]
+            s += c.q[m, l] * c.q[m, l]
+        s = math.sqrt(s)
+        if not s > 1e-14:
+            return 1.0
+        scale = 1.0 / s
+        for l in range(d):
+            c.q[m, l] *= scale
+        c.bad[m] = bad * scale
         total += c.bad[m] * c.bad[m]
     total = math.sqrt(total) + d * U
     return min(1.0, 1.1 * total) if total < 0.05 else 1.0
 
 
-@cold_kernel
-def ray_error(c, p, i):
-    """Bound of the angle between the unit ray i and the line where its tight planes meet."""
-    return _solve(c, p, i)
+@inline_kernel
+def _load(c, p, i, d):
+    """Write the unit normals of the tight rows of ray i to q, their numbers to pick; how many."""
+    tight, k = c.tight[p, i], 0
+    while tight:
+        row = c.row[p, lowest_bit(tight)] >> 1
+        tight &= tight - ONE
+        c.pick[k] = row
+        scale = 1.0 / c.norm[row]
+        for l in range(d):
+            c.q[k, l], c.q_lo[k, l] = dd_mul(c.a[row, l], c.a_lo[row, l], scale, 0.0)
+        k += 1
+    return k
 
 
-@cold_kernel
-def error_towards(c, p, i, row):
-    """Bound of what the error of ray i does to its distance from a row's plane, |row| = 1.
-
-    Much less than the whole error where the plane is nearly one that is tight on the ray.
-    """
-    d = c.size[p, 1]
-    error = _solve(c, p, i)
-    if error == 1.0:
-        return error
-    total = 0.0
-    for m in range(d - 1):
+@inline_kernel
+def _pivot(c, m, k, d):
+    """Bring the longest of the rows m, .. of q to place m."""
+    best, most = m, -1.0
+    for r in range(m, k):
         s = 0.0
         for l in range(d):
-            s += c.q[m, l] * c.a[row, l]
-        total += abs(s) * c.bad[m]
-    return min(error, 1.1 * total / c.norm[row] + d * (U + error * error))
+            s += c.q[r, l] * c.q[r, l]
+        if s > most:
+            best, most = r, s
+    c.pick[m], c.pick[best] = c.pick[best], c.pick[m]
+    for l in range(d):
+        c.q[m, l], c.q[best, l] = c.q[best, l], c.q[m, l]
+        c.q_lo[m, l], c.q_lo[best, l] = c.q_lo[best, l], c.q_lo[m, l]
+        c.l[m, l], c.l[best, l] = c.l[best, l], c.l[m, l]
+
+
+@inline_kernel
+def _take_off(x, x_lo, q, q_lo, d):
+    """x -= (q . x) q in double-double; the product."""
+    h, e = 0.0, 0.0
+    for l in range(d):
+        h, e = dd_fma(h, e, q[l], q_lo[l], x[l], x_lo[l])
+    for l in range(d):
+        x[l], x_lo[l] = dd_fms(x[l], x_lo[l], h, e, q[l], q_lo[l])
+    return h
+
+
+@inline_kernel
+def _scale(x, x_lo, d):
+    """x / |x| in double-double; the length."""
+    h, e = 0.0, 0.0
+    for l in range(d):
+        h, e = dd_fma(h, e, x[l], x_lo[l], x[l], x_lo[l])
+    h, e = dd_sqrt(h, e)
+    if h > 0.0:
+        for l in range(d):
+            x[l], x_lo[l] = dd_div(x[l], x_lo[l], h, e)
+    return h
+
+
+@inline_kernel
+def height(c, p, i, row):
+    """Product of ray i and a row, to a few DD_EPS of the row's length."""
+    h, e = 0.0, 0.0
+    for l in range(c.size[p, 1]):
+        h, e = dd_fma(
+            h, e, c.a[row, l], c.a_lo[row, l], c.ray[p, i, l], c.ray_lo[p, i, l]
+        )  # fmt: skip
+    return h
+
+
+@cold_kernel
+def refine(c, p, i):
+    """Compute ray i in double-double from its tight planes, and its error, once.
+
+    Gram-Schmidt takes what is in the span of the normals, the best conditioned first, off
+    the ray.  The error is bounded as in `ray_error`.
+    """
+    if c.fine[p, i]:
+        return
+    c.fine[p, i] = True
+    c.error[p, i] = 1.0
+    d = c.size[p, 1]
+    k = _load(c, p, i, d)
+    if k < d - 1:
+        return
+    x, x_lo = c.ray[p, i], c.ray_lo[p, i]
+    for m in range(d - 1):
+        _pivot(c, m, k, d)
+        c.l[m, m] = _scale(c.q[m], c.q_lo[m], d)
+        if not c.l[m, m] > DEPENDENT:
+            return
+        for r in range(m + 1, k):
+            c.l[r, m] = _take_off(c.q[r], c.q_lo[r], c.q[m], c.q_lo[m], d)
+        _take_off(x, x_lo, c.q[m], c.q_lo[m], d)
+    if not _scale(x, x_lo, d) > 0.5:
+        return
+    total = 0.0
+    for m in range(d - 1):
+        row = c.pick[m]
+        s = abs(height(c, p, i, row)) / c.norm[row] + 16 * d * DD_EPS + c.turn[row]
+        for t in range(m):
+            s += abs(c.l[m, t]) * c.bad[t]
+        c.bad[m] = s / c.l[m, m]
+        total += c.bad[m] * c.bad[m]
+    total = math.sqrt(total) + d * DD_EPS
+    c.error[p, i] = 1.1 * total if total < 0.05 else 1.0
 
 
 @inline_kernel
@@ -264,8 +301,12 @@ def locate(c, p, row):
         s = 0.0
         for l in range(d):
             s += c.a[row, l] * c.ray[p, i, l]
-        c.value[i] = s
         angle = c.error[p, i] + base
+        if abs(s) <= scale * angle:
+            refine(c, p, i)
+            s = height(c, p, i, row)
+            angle = c.error[p, i] + c.turn[row] + 16 * d * DD_EPS
+        c.value[i] = s
         if s > scale * angle:
             c.side[i] = 1
             positive += 1
@@ -273,17 +314,8 @@ def locate(c, p, row):
             c.side[i] = -1
             negative += 1
         else:
-            if c.error[p, i] > ROUGH:
-                angle = error_towards(c, p, i, row) + base
             c.side[i] = 0
-            if s > scale * angle:
-                c.side[i] = 1
-                positive += 1
-            elif s < -scale * angle:
-                c.side[i] = -1
-                negative += 1
-            else:
-                near = max(near, angle)
+            near = max(near, angle)
     place = INSIDE
     if negative:
         place = CROSSES if positive else OUTSIDE
@@ -411,8 +443,8 @@ def doubt(c, p, turn, near):
 def _copy_ray(c, p, i, q, m, bits):
     """Ray m of cone q = ray i of cone p, tight on more rows."""
     for l in range(c.size[p, 1]):
-        c.ray[q, m, l] = c.ray[p, i, l]
-    c.error[q, m] = c.error[p, i]
+        c.ray[q, m, l], c.ray_lo[q, m, l] = c.ray[p, i, l], c.ray_lo[p, i, l]
+    c.error[q, m], c.fine[q, m] = c.error[p, i], c.fine[p, i]
     c.tight[q, m] = c.tight[p, i] | bits
 
 
@@ -476,7 +508,9 @@ def _join(c, p, i, j, q, m, tight):
     scale = 1.0 / math.sqrt(s)
     for l in range(d):
         c.ray[q, m, l] *= scale
-    c.tight[q, m] = tight
+        c.ray_lo[q, m, l] = 0.0
+    c.tight[q, m], c.fine[q, m] = tight, False
+    c.error[q, m] = ray_error(c, q, m)
 
 
 @cold_kernel
@@ -513,7 +547,6 @@ def clip(c, p, q, r, row, sign, near):
             if m == capacity or m_rest == capacity:
                 return RAYS_FULL
             _join(c, p, i, j, q, m, shared | bit)
-            c.error[q, m] = ray_error(c, q, m)
             if r >= 0:
                 _copy_ray(c, q, m, r, m_rest, NONE)
                 m_rest += 1
@@ -539,43 +572,43 @@ def lift(c, p, q, row, sign):
         return RAYS_FULL
     w = c.a[row, t]
     for i in range(n):
-        g = 0.0
-        for l in range(t):
-            g += c.a[row, l] * c.ray[p, i, l]
+        g = height(c, p, i, row)
         s = math.hypot(g, w)
+        if c.error[p, i] * c.norm[row] > 1e-3 * s:
+            refine(c, p, i)
+            g = height(c, p, i, row)
+            s = math.hypot(g, w)
         for l in range(t):
             c.ray[q, i, l] = abs(w) * c.ray[p, i, l] / s
+            c.ray_lo[q, i, l] = 0.0
         c.ray[q, i, t] = -g / s if w > 0.0 else g / s
-        c.tight[q, i] = c.tight[p, i] | bit
+        c.ray_lo[q, i, t] = 0.0
+        c.tight[q, i], c.fine[q, i] = c.tight[p, i] | bit, False
         c.error[q, i] = ray_error(c, q, i)
     for l in range(t):
-        c.ray[q, n, l] = 0.0
-    c.ray[q, n, t] = sign if w > 0.0 else -sign
+        c.ray[q, n, l] = c.ray_lo[q, n, l] = 0.0
+    c.ray[q, n, t], c.ray_lo[q, n, t] = (sign if w > 0.0 else -sign), 0.0
     c.tight[q, n] = c.used[p]
-    c.error[q, n] = 0.0
+    c.error[q, n], c.fine[q, n] = 0.0, True
     c.size[q, 0], c.slack[q] = n + 1, c.slack[p]
     return OK
 
 
-@inline_kernel
-def copy_normals(c, p, out, at):
-    """Write the inward normals of a cone's rows to out[at]; their number."""
+@kernel
+def normals_of(c, p):
+    """The inward normals of a cone's rows and their low parts, in the order of their bits."""
+    d = c.size[p, 1]
+    normals = np.empty((2, popcount(c.used[p]), d))
     left, k = c.used[p], 0
     while left:
         code = c.row[p, lowest_bit(left)]
         left &= left - ONE
-        for l in range(c.size[p, 1]):
-            out[at, k, l] = -c.a[code >> 1, l] if code & 1 else c.a[code >> 1, l]
+        sign = -1.0 if code & 1 else 1.0
+        for l in range(d):
+            normals[0, k, l] = sign * c.a[code >> 1, l]
+            normals[1, k, l] = sign * c.a_lo[code >> 1, l]
         k += 1
-    return k
-
-
-@kernel
-def normals_of(c, p):
-    """The inward normals of a cone's rows, in the order of their bits."""
-    normals = np.zeros((1, popcount(c.used[p]), c.size[p, 1]))
-    copy_normals(c, p, normals, 0)
-    return normals[0]
+    return normals
 
 
 @kernel
@@ -684,6 +717,16 @@ def cover(c, p):
     return min(1.0, volume)
 
 
+def _fraction(normals, rays, sets, size, out):
+    """`lattice_fraction` of k normals with their low parts; out = status, value, bound."""
+    k, n, d, words = size[0], size[1], size[2], size[3]
+    a = carray(normals, (2, k, d))
+    status, value, bound, _, _, _, _ = lattice_fraction(
+        a[0], a[1], carray(rays, (n, d)), carray(sets, (k, words)), MAX_BYTES, MAX_SECONDS, RTOL
+    )
+    out[0], out[1], out[2] = status, value, bound
+
+
 @kernel
 def cone_fraction(c, p):
     """Fraction of the cone in slot p, a bound of its error, and whether it is sound.
@@ -693,16 +736,17 @@ def cone_fraction(c, p):
     n, d = c.size[p, 0], c.size[p, 1]
     if d < 2:
         return (0.5 if d else 1.0), 0.0, True
-    normals = normals_of(c, p)
+    normals, sets = normals_of(c, p), ray_sets(c, p)
     rays = c.ray[p, :n, :d].copy()
-    status, value, bound, _, _, _, _ = lattice_fraction(
-        normals, np.zeros(normals.shape), rays, ray_sets(c, p), MAX_BYTES, MAX_SECONDS, RTOL
-    )
-    sound = status == FRACTION_OK and bound <= max(1e-8 * value, 1e-15)
-    sound = sound and n >= d and normals.shape[0] >= d and value <= cap(c, p) + bound
+    k = normals.shape[1]
+    size, out = np.array([k, n, d, sets.shape[1]]), np.zeros(3)
+    call_entry(c.fraction, normals, rays, sets, size, out)
+    value, bound = out[1], out[2]
+    sound = out[0] == FRACTION_OK and bound <= max(1e-8 * value, 1e-15)
+    sound = sound and n >= d and k >= d and value <= cap(c, p) + bound
     # Incidence within a tolerance is that of a cone only while it is much thicker.
     sound = sound and c.slack[p] <= THIN * thickness(c, p)
     if c.slack[p] > 0.0:
         # Rays that count as lying on a plane do so only within the slack.
-        bound += normals.shape[0] * doubt(c, p, 0.0, c.slack[p])
+        bound += k * doubt(c, p, 0.0, c.slack[p])
     return value, bound, sound

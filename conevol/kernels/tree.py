@@ -19,12 +19,10 @@ from conevol.kernels._jit import cold_kernel, inline_kernel, kernel
 from conevol.kernels.cut import (
     CROSSES,
     INSIDE,
-    MAX_ROWS,
     OUTSIDE,
     cap,
     clip,
     cone_fraction,
-    copy_normals,
     cover,
     doubt,
     lift,
@@ -59,11 +57,10 @@ Net = namedtuple("Net", "w_hi w_hh w_oh region_rows region_label unit rule")
 #   double-double, bounds of their entries' errors, and largest entries;
 #   path (T + 1, 4): slot, active, pending, slot of the pending side;
 #   where (2 pairs,): where a pattern's cone lies to the order and logit planes;
-#   unclear (1,): how many of these differences of logits are within their rounding;
-#   low (n,): low parts of a row under way
-Maps = namedtuple("Maps", "z z_lo ez h h_lo eh size path where unclear low")
+#   unclear (1,): how many of these differences of logits are within their rounding
+Maps = namedtuple("Maps", "z z_lo ez h h_lo eh size path where unclear")
 _SLOT, _ACTIVE, _PENDING, _SLOT_OFF = 0, 1, 2, 3
-# Cells whose fraction is left to the engine: normals (cells, 64, n), info (cells, 3):
+# Cells whose fraction is left to the engine: normals (cells, rows, n), info (cells, 3):
 # number of rows, ties, place in the table; share (cells, 2): credit and largest fraction
 Left = namedtuple("Left", "normals info share")
 # Cells (one row each but rays), or prefixes (pattern only).
@@ -84,20 +81,18 @@ def new_maps(n, hidden):
         np.zeros((n * hidden + 1, 4), np.int64),
         np.zeros(n * (n - 1), np.int64),
         np.zeros(1, np.int64),
-        np.zeros(n),
     )
 
 
-@kernel
 def new_space(n, hidden, rays):
-    """Cones for a walk, with room for so many rays each; the order planes are filled in."""
+    """Cones for a walk, so many rays each, and the order planes (plain Python)."""
     pairs = n * (n - 1) // 2
     c = new_cones(n, 2 * n * hidden + 5, rays, 2 * pairs + n * hidden)
     row = 0
     for i in range(n):
         for j in range(i + 1, n):
             c.a[row, i], c.a[row, j] = 1.0, -1.0
-            put_row(c, row, n, 0.0, 0.0)
+            c.norm[row] = math.sqrt(2.0)
             row += 1
     return c
 
@@ -116,11 +111,10 @@ def new_table(cells, rays, total, n):
     )
 
 
-def new_left(cells, n):
+def new_left(cells, n, hidden):
     """Room for cells that are left to the engine (plain Python)."""
-    return Left(
-        np.zeros((cells, MAX_ROWS, n)), np.zeros((cells, 3), np.int64), np.zeros((cells, 2))
-    )
+    rows = n * hidden + 2 * (n - 1)
+    return Left(np.zeros((cells, rows, n)), np.zeros((cells, 3), np.int64), np.zeros((cells, 2)))
 
 
 @inline_kernel
@@ -198,18 +192,19 @@ def _logit_place(net, c, ws, p, i, j, reals):
     if ws.where[pair] != _UNKNOWN:
         return ws.where[pair]
     for l in range(n):
-        c.a[pair, l] = ws.low[l] = 0.0
+        c.a[pair, l] = c.a_lo[pair, l] = 0.0
     error = 0.0
     for k in range(hidden):
         if ws.size[n - 1, k] > 0.0 or ws.eh[n - 1, k] > 0.0:
             w, w_lo = dd_add(net.w_oh[i, k], 0.0, -net.w_oh[j, k], 0.0)
             for l in range(n):
-                c.a[pair, l], ws.low[l] = dd_fma(
-                    c.a[pair, l], ws.low[l], w, w_lo, ws.h[n - 1, k, l], ws.h_lo[n - 1, k, l]
-                )
+                c.a[pair, l], c.a_lo[pair, l] = dd_fma(
+                    c.a[pair, l], c.a_lo[pair, l], w, w_lo,
+                    ws.h[n - 1, k, l], ws.h_lo[n - 1, k, l],
+                )  # fmt: skip
             error += abs(w) * (ws.eh[n - 1, k] + _GAMMA * hidden * ws.size[n - 1, k])
     error = error if net.unit > 0.0 else 0.0
-    size = put_row(c, pair, n, error, net.unit)
+    size = put_row(c, pair, n, error, 0.0)
     if not size < math.inf:
         # `walk` reports it.
         reals[ERROR] = math.inf
@@ -301,17 +296,43 @@ def _record(c, ws, q, label, leader, ties, value, error, counts, table):
     table.first_ray[at + 1] = counts[RAYS]
 
 
-@inline_kernel
-def _leave(c, q, ties, share, left, counts):
-    """Leave the fraction of a cell (or with ties = 0, a pattern) to the engine.  A status."""
+@cold_kernel
+def _leave(net, c, ws, q, region, top, ties, share, left, counts):
+    """Leave the fraction of a cell (or with ties = 0, a pattern) to the engine.  A status.
+
+    It gets every half-space that defines the cell, in case its facets are in doubt.
+    """
     m = counts[LEFT]
     if m == left.info.shape[0]:
         return LEFT_FULL
-    left.info[m, 0] = copy_normals(c, q, left.normals, m)
-    left.info[m, 1], left.info[m, 2] = ties, counts[CELLS] - 1
+    n = net.w_oh.shape[0]
+    first, k = n * (n - 1), 0
+    for depth in range(ws.path.shape[0] - 1):
+        k = _put_half_space(c, first + depth, ws.path[depth, _ACTIVE] == 1, left.normals[m], k)
+    if ties:
+        for i in range(net.region_rows.shape[1]):
+            code = net.region_rows[region, i]
+            k = _put_half_space(c, code >> 1, code & 1 == 0, left.normals[m], k)
+        for o in range(n):
+            if o == top:
+                continue
+            pair = n * (n - 1) // 2 + _pair(min(o, top), max(o, top), n)
+            if ws.where[pair] != _ZERO:
+                k = _put_half_space(c, pair, top < o, left.normals[m], k)
+    left.info[m, 0], left.info[m, 1], left.info[m, 2] = k, ties, counts[CELLS] - 1
     left.share[m, 0], left.share[m, 1] = share, cap(c, q)
     counts[LEFT] += 1
     return OK
+
+
+@inline_kernel
+def _put_half_space(c, row, positive, out, k):
+    """Write a row, turned inward, to out[k], unless it is no plane; k after it."""
+    if c.norm[row] == 0.0:
+        return k
+    for l in range(out.shape[1]):
+        out[k, l] = c.a[row, l] if positive else -c.a[row, l]
+    return k + 1
 
 
 @cold_kernel
@@ -327,9 +348,9 @@ def _enter(net, c, ws, depth, prefix, mode, out):
         _pre_activations(net, ws, t)
     p, row = ws.path[depth, _SLOT], n * (n - 1) + depth
     for l in range(n):
-        c.a[row, l] = ws.z[t, j, l]
+        c.a[row, l], c.a_lo[row, l] = ws.z[t, j, l], ws.z_lo[t, j, l]
     error = ws.ez[t, j]
-    size = put_row(c, row, t + 1, error, net.unit)
+    size = put_row(c, row, t + 1, error, 0.0)
     if not size < math.inf:
         return OVERFLOW
     forced = depth < prefix.size
@@ -471,7 +492,9 @@ def walk(net, c, ws, prefix, stop, mode, limit, least, out, left, table):
                 counts[FRACTIONS] += 1
                 value, error, sound = cone_fraction(c, q)
                 if not sound and (ties or ws.unclear[0]):
-                    status = _leave(c, q, ties, credit, left, counts)
+                    status = _leave(
+                        net, c, ws, q, region, leader, ties, credit, left, counts
+                    )
                     if status != OK:
                         return status
                     value = error = 0.0
