@@ -8,7 +8,7 @@ cells whose prediction is the label.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -34,6 +34,8 @@ MAX_N = 3
 # Networks a task of the parallel loop.
 _CHUNK = 32
 _UNIT_ROUNDOFF = 2.0**-53
+# A neuron whose pre-activation depends on the newest input by less than this is not cut first.
+_SLIGHT = 1e-3
 
 
 @dataclass(frozen=True)
@@ -284,8 +286,14 @@ def _by_tree(
         patterns=sums.patterns,
         cells=sums.cells,
         operations=0,
-        table=_as_cells(tree.cells(limit=max_cells), network.n) if table else None,
+        table=_table_of(tree, network, max_cells) if table else None,
     )
+
+
+def _table_of(tree: PatternTree, network: ReluRNN, max_cells: int) -> Cells:
+    """All cells of a network with n > 3, their neurons in its order."""
+    cells = _as_cells(tree.cells(limit=max_cells), network.n)
+    return replace(cells, pattern=cells.pattern[:, :, _order(network)])
 
 
 def _as_cells(table: Any, n: int) -> Cells:
@@ -339,6 +347,11 @@ def pattern_tree(
 ) -> PatternTree:
     """The tree of a network's patterns, for walks of one's own (see `conevol.tree`).
 
+    Its neurons are in the network's order, but the first changes places with the one that
+    depends most on the newest input where it itself depends on that by less than a
+    thousandth: else the first plane of each step would nearly contain the new
+    coordinate. `PatternTree.W_hi` and so on are in the tree's order.
+
     Raises
     ------
     TaskError
@@ -348,9 +361,29 @@ def pattern_tree(
 
     rows, labels = task_rows(get_task(network.task if task is None else task), network.n)
     unit = float(_unit_roundoffs(Ensemble.of([network]))[0])
+    order = _order(network)
     return PatternTree(
-        network.W_hi, network.W_hh, network.W_oh, rows, labels, unit, TIE_RULES.index(ties)
-    )
+        network.W_hi[order], network.W_hh[np.ix_(order, order)], network.W_oh[:, order],
+        rows, labels, unit, TIE_RULES.index(ties),
+    )  # fmt: skip
+
+
+def _order(network: ReluRNN) -> NDArray[np.int64]:
+    """Order of the neurons in the tree, its own inverse.
+
+    |w_j| / sum over k of |W_jk w_k| compares the newest input's part of a pre-activation to
+    that of the one before; it does not change when neurons are scaled.
+    """
+    order = np.arange(network.hidden)
+    weight = np.abs(network.W_hi)
+    # Scaled neuron by neuron to avoid overflow.
+    past = (np.abs(network.W_hh) * (weight / weight.max())).sum(axis=1)
+    part = (weight / weight.max()) / np.where(past > 0.0, past, 1.0)
+    part[past == 0.0] = np.where(weight[past == 0.0] > 0.0, np.inf, 0.0)
+    best = int(np.argmax(part))
+    if part[0] < _SLIGHT * min(part[best], 1.0):
+        order[[0, best]] = best, 0
+    return order
 
 
 def _stacked(results: list[AccuracyResult], ties: str) -> EnsembleAccuracy:

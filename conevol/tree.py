@@ -40,8 +40,9 @@ __all__ = ["LimitReached", "Lost", "NodeCone", "PatternTree", "Totals"]
 Node = bytes
 # Rays a cone may have at first; where one has more the work is repeated with twice the room.
 _RAYS, _MOST_RAYS = 128, 1 << 16
-# Cells left to the engine for which there is room at first.
-_LEFT = 64
+# Cells left to the engine for which there is room at first, and the fraction of a cell that is
+# not worth it.
+_LEFT, _NEGLIGIBLE = 64, 2.0**-54
 
 
 class LimitReached(ConevolError):
@@ -397,12 +398,15 @@ def task_rows(task: Task, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def _by_engine(normals: NDArray[np.float64], most: float) -> tuple[float, float]:
-    """Fraction and bound of a cone that was too hard for the walk; at most `most` if all fails."""
-    value, bound, info = cone_fraction(normals)
-    # More than the cap of its rays: rows were lost where planes nearly coincide.
-    if info.status == "ok" and bound <= WORST_BOUND and value <= most + bound:
-        return value, bound
-    return 0.0, most
+    """Fraction and bound of a cone that was too hard for the walk; it is at most `most`."""
+    if most > _NEGLIGIBLE:
+        value, bound, info = cone_fraction(normals)
+        # The engine's cone has rounded normals.
+        k, d = normals.shape
+        bound += k * 2.0**-53 * math.sqrt(2.0 * d / math.pi)
+        if info.status == "ok" and 0.0 <= bound <= WORST_BOUND and value <= most + bound:
+            return value, min(bound, most + abs(value - most))
+    return 0.5 * most, 0.5 * most
 
 
 def _check(status: int) -> None:

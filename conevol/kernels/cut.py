@@ -401,13 +401,34 @@ def slab(width, cosine, d):
     return min(1.0, width * math.sqrt(2.0 * d / math.pi) * share)
 
 
-@inline_kernel
-def cap(c, p):
-    """Bound of the fraction of a cone: that of a cap, sin(radius)^(d-1) / 2."""
+@cold_kernel
+def share(c, p):
+    """Bound of the fraction of a cone: that of a cap, or of a wedge of two of its half-spaces.
+
+    The cap has sin(radius)^(d-1) / 2 at most, the wedge of unit normals m and n
+    asin(|m + n| / 2) / pi <= |m + n| / 4.
+    """
     cosine = opening(c, p)
-    if cosine <= 0.0:
-        return 1.0
-    return 0.5 * (1.0 - cosine * cosine) ** (0.5 * (c.size[p, 1] - 1))
+    d = c.size[p, 1]
+    least = 1.0
+    if cosine > 0.0:
+        least = 0.5 * (1.0 - cosine * cosine) ** (0.5 * (d - 1))
+    left = c.used[p]
+    while left:
+        one = c.row[p, lowest_bit(left)]
+        left &= left - ONE
+        rest = left
+        while rest:
+            other = c.row[p, lowest_bit(rest)]
+            rest &= rest - ONE
+            x = (-1.0 if one & 1 else 1.0) / c.norm[one >> 1]
+            y = (-1.0 if other & 1 else 1.0) / c.norm[other >> 1]
+            s = 0.0
+            for l in range(d):
+                s += (x * c.a[one >> 1, l] + y * c.a[other >> 1, l]) ** 2
+            turns = c.turn[one >> 1] + c.turn[other >> 1]
+            least = min(least, 0.25 * (math.sqrt(s) + 8 * U + turns))
+    return least
 
 
 @inline_kernel
@@ -419,7 +440,7 @@ def lift_doubt(c, p, row):
     """
     t = c.size[p, 1]
     steep = c.norm[row] / abs(c.a[row, t])
-    swept = 2.0 * math.sqrt(2.0 * t / math.pi) * c.turn[row] * steep * steep * cap(c, p)
+    swept = 2.0 * math.sqrt(2.0 * t / math.pi) * c.turn[row] * steep * steep * share(c, p)
     return min(swept, slab(c.turn[row], 0.0, t + 1))
 
 
@@ -428,7 +449,8 @@ def doubt(c, p, turn, near):
     """Bound of the fraction of cone p that rounding may put on the wrong side of a plane.
 
     The plane is turned by `turn` at most, and rays within the angle `near` of it were put on
-    it.  A point of the cone is a sum of rays with weights of at most 1 / cosine.
+    it.  A point of the cone is a sum of rays with weights of at most 1 / cosine.  No more
+    than the cone is misplaced.
     """
     if turn + near == 0.0:
         return 0.0
@@ -436,7 +458,8 @@ def doubt(c, p, turn, near):
     width = turn
     if near > 0.0:
         width += near / cosine if cosine > near else 1.0
-    return slab(min(1.0, width), cosine, c.size[p, 1])
+    bound = slab(min(1.0, width), cosine, c.size[p, 1])
+    return bound if bound < U else min(bound, share(c, p))
 
 
 @inline_kernel
@@ -743,7 +766,7 @@ def cone_fraction(c, p):
     call_entry(c.fraction, normals, rays, sets, size, out)
     value, bound = out[1], out[2]
     sound = out[0] == FRACTION_OK and bound <= max(1e-8 * value, 1e-15)
-    sound = sound and n >= d and k >= d and value <= cap(c, p) + bound
+    sound = sound and n >= d and k >= d and value <= share(c, p) + bound
     # Incidence within a tolerance is that of a cone only while it is much thicker.
     sound = sound and c.slack[p] <= THIN * thickness(c, p)
     if c.slack[p] > 0.0:

@@ -20,7 +20,6 @@ from conevol.kernels.cut import (
     CROSSES,
     INSIDE,
     OUTSIDE,
-    cap,
     clip,
     cone_fraction,
     cover,
@@ -30,6 +29,7 @@ from conevol.kernels.cut import (
     locate,
     new_cones,
     put_row,
+    share,
 )
 from conevol.kernels.doubledouble import DD_EPS, dd_add, dd_fma
 
@@ -297,7 +297,7 @@ def _record(c, ws, q, label, leader, ties, value, error, counts, table):
 
 
 @cold_kernel
-def _leave(net, c, ws, q, region, top, ties, share, left, counts):
+def _leave(net, c, ws, q, region, top, ties, credit, left, counts):
     """Leave the fraction of a cell (or with ties = 0, a pattern) to the engine.  A status.
 
     It gets every half-space that defines the cell, in case its facets are in doubt.
@@ -320,7 +320,7 @@ def _leave(net, c, ws, q, region, top, ties, share, left, counts):
             if ws.where[pair] != _ZERO:
                 k = _put_half_space(c, pair, top < o, left.normals[m], k)
     left.info[m, 0], left.info[m, 1], left.info[m, 2] = k, ties, counts[CELLS] - 1
-    left.share[m, 0], left.share[m, 1] = share, cap(c, q)
+    left.share[m, 0], left.share[m, 1] = credit, share(c, q)
     counts[LEFT] += 1
     return OK
 
