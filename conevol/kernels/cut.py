@@ -70,11 +70,11 @@ WIDE, AXIS_STEPS = 0.3, 20
 #   slack (slots,): largest angle within which a ray was taken to lie on a plane
 #   a and its low part (rows, n), norm, turn (rows,): the normals
 #   side, value (rays,): where the rays lie to a plane, from `locate`
-#   q and its low part, l (64, n), pick (64,), bad (n,): scratch of `ray_error` and `refine`
+#   q and its low part, l (64, n), pick (64,), bad, old (n,): scratch of `ray_error` and `refine`
 #   fraction: address of `_fraction`
 Cones = namedtuple(
     "Cones",
-    "ray ray_lo error fine tight row used size slack a a_lo norm turn side value q q_lo l pick bad "
+    "ray ray_lo error fine tight row used size slack a a_lo norm turn side value q q_lo l pick bad old "
     "fraction",
 )
 
@@ -101,6 +101,7 @@ def new_cones(n, slots, rays, rows):
         np.zeros((MAX_ROWS, n)),
         np.zeros((MAX_ROWS, n)),
         np.zeros(MAX_ROWS, np.int64),
+        np.zeros(n),
         np.zeros(n),
         entry(_fraction, float64, float64, uint64, int64, float64).address,
     )
@@ -250,30 +251,43 @@ def height(c, p, i, row):
 
 @cold_kernel
 def refine(c, p, i):
-    """Compute ray i in double-double from its tight planes, and its error, once.
-
-    Gram-Schmidt takes what is in the span of the normals, the best conditioned first, off
-    the ray.  The error is bounded as in `ray_error`.
-    """
+    """Compute ray i in double-double from its tight planes, once, if that makes it better."""
     if c.fine[p, i]:
         return
+    d = c.size[p, 1]
     c.fine[p, i] = True
-    c.error[p, i] = 1.0
+    for l in range(d):
+        c.old[l] = c.ray[p, i, l]
+    error = _meet(c, p, i)
+    if error < c.error[p, i]:
+        c.error[p, i] = error
+    else:
+        for l in range(d):
+            c.ray[p, i, l], c.ray_lo[p, i, l] = c.old[l], 0.0
+
+
+@inline_kernel
+def _meet(c, p, i):
+    """Move ray i to where its tight planes meet, in double-double; its error as in `ray_error`.
+
+    Gram-Schmidt takes what is in the span of the normals, the best conditioned first, off
+    the ray.
+    """
     d = c.size[p, 1]
     k = _load(c, p, i, d)
     if k < d - 1:
-        return
+        return 1.0
     x, x_lo = c.ray[p, i], c.ray_lo[p, i]
     for m in range(d - 1):
         _pivot(c, m, k, d)
         c.l[m, m] = _scale(c.q[m], c.q_lo[m], d)
         if not c.l[m, m] > DEPENDENT:
-            return
+            return 1.0
         for r in range(m + 1, k):
             c.l[r, m] = _take_off(c.q[r], c.q_lo[r], c.q[m], c.q_lo[m], d)
         _take_off(x, x_lo, c.q[m], c.q_lo[m], d)
     if not _scale(x, x_lo, d) > 0.5:
-        return
+        return 1.0
     total = 0.0
     for m in range(d - 1):
         row = c.pick[m]
@@ -283,7 +297,7 @@ def refine(c, p, i):
         c.bad[m] = s / c.l[m, m]
         total += c.bad[m] * c.bad[m]
     total = math.sqrt(total) + d * DD_EPS
-    c.error[p, i] = 1.1 * total if total < 0.05 else 1.0
+    return 1.1 * total if total < 0.05 else 1.0
 
 
 @inline_kernel
@@ -521,19 +535,25 @@ def _adjacent(c, p, i, j, shared):
 
 @inline_kernel
 def _join(c, p, i, j, q, m, tight):
-    """Ray m of cone q: where the plane cuts the face of rays i and j, on different sides of it."""
+    """Ray m of cone q: where the plane cuts the face of rays i and j, on different sides of it.
+
+    It lies between the two, so they bound its error where its planes do not.
+    """
     d = c.size[p, 1]
     x, y = abs(c.value[i]), abs(c.value[j])
-    s = 0.0
+    s = apart = 0.0
     for l in range(d):
         c.ray[q, m, l] = x * c.ray[p, j, l] + y * c.ray[p, i, l]
+        c.ray_lo[q, m, l] = 0.0
         s += c.ray[q, m, l] * c.ray[q, m, l]
+        apart += (c.ray[p, i, l] - c.ray[p, j, l]) ** 2
     scale = 1.0 / math.sqrt(s)
     for l in range(d):
         c.ray[q, m, l] *= scale
-        c.ray_lo[q, m, l] = 0.0
     c.tight[q, m], c.fine[q, m] = tight, False
-    c.error[q, m] = ray_error(c, q, m)
+    apart = 1.1 * math.sqrt(apart) + max(c.error[p, i], c.error[p, j]) + d * U
+    # The chord of an angle below 1/2 is shorter by less than a tenth.
+    c.error[q, m] = min(ray_error(c, q, m), apart if apart < 0.5 else 1.0)
 
 
 @cold_kernel
@@ -765,7 +785,7 @@ def cone_fraction(c, p):
     size, out = np.array([k, n, d, sets.shape[1]]), np.zeros(3)
     call_entry(c.fraction, normals, rays, sets, size, out)
     value, bound = out[1], out[2]
-    sound = out[0] == FRACTION_OK and bound <= max(1e-8 * value, 1e-15)
+    sound = out[0] == FRACTION_OK and bound <= max(1e-8 * value, 1e-14)
     sound = sound and n >= d and k >= d and value <= share(c, p) + bound
     # Incidence within a tolerance is that of a cone only while it is much thicker.
     sound = sound and c.slack[p] <= THIN * thickness(c, p)

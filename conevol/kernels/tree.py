@@ -502,13 +502,12 @@ def walk(net, c, ws, prefix, stop, mode, limit, least, out, left, table):
                     _measured(counts, table, value, error if sound else math.inf)
                     continue
                 if ties == 0:
-                    if not sound:
-                        continue
-                    if ws.unclear[0]:
-                        reals[UNRESOLVED] += value + error
+                    most = value + error if sound else share(c, q)
+                    if ws.unclear[0] and sound:
+                        reals[UNRESOLVED] += most
                     # Planes misplace the pattern itself at most, and its cells' fractions
                     # are off by themselves and by what they should be.
-                    reals[ERROR] = min(reals[ERROR], before + 3.0 * (value + error))
+                    reals[ERROR] = min(reals[ERROR], before + 3.0 * most)
                     continue
                 reals[RIGHT] += credit * value
                 reals[LOST] += (1.0 - credit) * value
