@@ -169,7 +169,8 @@ def _refined(
     if not budget.refinement_fits(info.faces, entries):
         return result
     again = refine(*description, axis, budget)
-    if again is None or not again[1] < bound:
+    # Where even double-double fails the bound is no number, or not positive.
+    if again is None or not 0.0 < again[1] < bound:
         return result
     nodes = again[2] * NODES
     return again[0], again[1], replace(info, nodes=nodes, method=info.method + ", double-double")
