@@ -40,6 +40,7 @@ from conevol.kernels._jit import (
     inline_kernel,
     kernel,
     lowest_bit,
+    never_inline,
     popcount,
 )
 from conevol.kernels.doubledouble import DD_EPS, dd_div, dd_fma, dd_fms, dd_mul, dd_sqrt
@@ -145,6 +146,7 @@ def ray_error(c, p, i):
     A x = 0 with A = L Q and x = v + e:  |Q e| <= |L^-1| |A v|, the absolute values entry by
     entry.  1 when it cannot be told in doubles, or there are more planes than needed.
     """
+    never_inline()
     d = c.size[p, 1]
     tight = c.tight[p, i]
     if popcount(tight) != d - 1:
@@ -252,6 +254,7 @@ def height(c, p, i, row):
 @cold_kernel
 def refine(c, p, i):
     """Compute ray i in double-double from its tight planes, once, if that makes it better."""
+    never_inline()
     if c.fine[p, i]:
         return
     d = c.size[p, 1]
@@ -300,12 +303,13 @@ def _meet(c, p, i):
     return 1.1 * total if total < 0.05 else 1.0
 
 
-@inline_kernel
+@cold_kernel
 def locate(c, p, row):
     """Where the cone in slot p lies to a row's plane, and the largest angle of a ray on it.
 
     Returns INSIDE, OUTSIDE or CROSSES; touching is not crossing.  Fills side and value.
     """
+    never_inline()
     n, d = c.size[p, 0], c.size[p, 1]
     positive = negative = 0
     near = 0.0
@@ -366,6 +370,7 @@ def opening(c, p):
     farthest away, to the point of the segment nearest to 0 (E. G. Gilbert 1966).  The mean of
     the unit normals, which is in the dual cone, is tried where that does not help.
     """
+    never_inline()
     n, d = c.size[p, 0], c.size[p, 1]
     if n < 2:
         return float(n)
@@ -422,6 +427,7 @@ def share(c, p):
     The cap has sin(radius)^(d-1) / 2 at most, the wedge of unit normals m and n
     asin(|m + n| / 2) / pi <= |m + n| / 4.
     """
+    never_inline()
     cosine = opening(c, p)
     d = c.size[p, 1]
     least = 1.0
@@ -458,7 +464,7 @@ def lift_doubt(c, p, row):
     return min(swept, slab(c.turn[row], 0.0, t + 1))
 
 
-@inline_kernel
+@cold_kernel
 def doubt(c, p, turn, near):
     """Bound of the fraction of cone p that rounding may put on the wrong side of a plane.
 
@@ -466,6 +472,7 @@ def doubt(c, p, turn, near):
     it.  A point of the cone is a sum of rays with weights of at most 1 / cosine.  No more
     than the cone is misplaced.
     """
+    never_inline()
     if turn + near == 0.0:
         return 0.0
     cosine = opening(c, p)
@@ -562,6 +569,7 @@ def clip(c, p, q, r, row, sign, near):
 
     With r >= 0, cone r is the other part.  Returns a status.
     """
+    never_inline()
     n, d = c.size[p, 0], c.size[p, 1]
     capacity = c.ray.shape[1]
     bit = _begin(c, p, q, row, sign, d)
@@ -606,6 +614,7 @@ def lift(c, p, q, row, sign):
 
     Its rays are those of p moved along the line into the plane, and one end of the line.
     """
+    never_inline()
     t = c.size[p, 1]
     n = c.size[p, 0]
     bit = _begin(c, p, q, row, sign, t + 1)
@@ -672,6 +681,7 @@ def ray_sets(c, p):
 @cold_kernel
 def thickness(c, p):
     """The least, over the rows of a cone, of its largest distance from the row's plane."""
+    never_inline()
     left, least = c.used[p], 1.0
     while left:
         row = c.row[p, lowest_bit(left)] >> 1

@@ -15,7 +15,7 @@ from collections import namedtuple
 
 import numpy as np
 
-from conevol.kernels._jit import cold_kernel, inline_kernel, kernel
+from conevol.kernels._jit import cold_kernel, inline_kernel, kernel, never_inline
 from conevol.kernels.cut import (
     CROSSES,
     INSIDE,
@@ -187,6 +187,7 @@ def _logit_place(net, c, ws, p, i, j, reals):
     Computed when first asked for.  A difference that is not zero but within its
     rounding counts as a tie, and is counted in ws.unclear.
     """
+    never_inline()
     n, hidden = net.w_oh.shape
     pair = n * (n - 1) // 2 + _pair(i, j, n)
     if ws.where[pair] != _UNKNOWN:
@@ -233,6 +234,7 @@ def _open_leaf(c, ws, p, reals):
 @cold_kernel
 def _piece(net, c, ws, p, region, reals):
     """The part of a pattern's cone in one region of the task: (status, slot, -1 if empty)."""
+    never_inline()
     slot = c.size.shape[0] - 4
     q = p
     for k in range(net.region_rows.shape[1]):
@@ -255,6 +257,7 @@ def _cell(net, c, ws, pattern, p, label, turn, reals):
     The label comes first, at turn 0: mostly its cell is the whole piece.  A tied set comes
     once: with the label, or at its first member.
     """
+    never_inline()
     n = net.w_oh.shape[0]
     pairs = n * (n - 1) // 2
     slot = c.size.shape[0] - 2
@@ -302,6 +305,7 @@ def _leave(net, c, ws, q, region, top, ties, credit, left, counts):
 
     It gets every half-space that defines the cell, in case its facets are in doubt.
     """
+    never_inline()
     m = counts[LEFT]
     if m == left.info.shape[0]:
         return LEFT_FULL
@@ -341,6 +345,7 @@ def _enter(net, c, ws, depth, prefix, mode, out):
 
     Returns a status.  What rounding may cost is counted where no prefix prescribes the side.
     """
+    never_inline()
     reals, counts = out
     n, hidden = net.w_oh.shape
     t, j = depth // hidden, depth % hidden
