@@ -6,6 +6,7 @@ import itertools
 import math
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
@@ -17,6 +18,7 @@ from conevol import ReluRNN, accuracy
 from conevol.cells import pattern_tree
 from conevol.engine import cone_fraction
 from conevol.errors import CellsError, ConevolError, WeightsError
+from conevol.kernels import cut
 from conevol.subtrees import estimated_patterns, sum_subtrees, total_of, work_list
 from conevol.tasks import TASKS, get_task, ranking_task
 
@@ -92,7 +94,7 @@ def test_value_is_that_of_brute_force(kind):
         for ties, value in zip(RULES, right, strict=True):
             result = accuracy(net, task=task, ties=ties)
             assert abs(result.value - value) <= 1e-12
-            assert result.error_bound <= 1e-9
+            assert result.error_bound <= 1e-12
             assert abs(result.tied - tied) <= 1e-12
             assert (result.patterns, result.cells) == (patterns, cells)
             assert result.unresolved == 0.0
@@ -110,7 +112,7 @@ def test_bundled_networks_of_short_inputs_are_as_polygons_have_it(name, ties):
     assert abs(sums.right - polygons.value) <= 1e-13
     assert abs(sums.tied - polygons.tied) <= 1e-13
     assert abs(sums.total - 1.0) <= 1e-13
-    assert sums.error <= 1e-9
+    assert sums.error <= 1e-12
     assert (sums.patterns, sums.cells) == (polygons.patterns, polygons.cells)
 
 
@@ -126,7 +128,7 @@ def test_random_networks_of_short_inputs_are_as_polygons_have_it(hidden, kind):
         assert abs(sums.right - polygons.value) <= 1e-13
         assert abs(sums.tied - polygons.tied) <= 1e-13
         assert abs(sums.total - 1.0) <= 1e-13
-        assert sums.error <= 1e-8
+        assert sums.error <= 1e-11
         assert (sums.patterns, sums.cells) == (polygons.patterns, polygons.cells)
 
 
@@ -159,14 +161,29 @@ def test_a_network_without_input_weights(hidden):
 
 
 def test_a_neuron_whose_input_weight_is_zero_or_tiny():
-    """The plane of the first neuron of a step may be parallel to the new coordinate."""
+    """The plane of such a neuron nearly contains the new coordinate: it is not cut first."""
     w = random_weights(np.random.default_rng(3), 3, 4)
-    for tiny in (0.0, 1e-3, 1e-5):
+    w[0][0] = 0.0
+    expected = accuracy(ReluRNN(*w), ties="split").value
+    for tiny in (1e-3, 1e-9, 1e-12, 1e-30, 1e-200):
         w[0][0] = tiny
-        sums = sum_subtrees(pattern_tree(ReluRNN(*w)), every=True)
-        assert abs(sums.total - 1.0) <= 1e-12
-        sampled = conevol.sample_accuracy(ReluRNN(*w), 2**20, seed=1)
-        assert abs(sums.right - sampled.value) <= 4 * sampled.standard_error + sums.error
+        sums = sum_subtrees(pattern_tree(ReluRNN(*w), ties="split"), every=True)
+        assert abs(sums.total - 1.0) <= 1e-11
+        assert sums.error <= 1e-11
+        assert abs(sums.right - expected) <= 10 * tiny + 2e-12
+
+
+def test_the_order_of_neurons_in_the_tree_does_not_show_in_the_table():
+    w = random_weights(np.random.default_rng(3), 3, 4)
+    w[0][0] = 1e-5
+    net = ReluRNN(*w)
+    assert pattern_tree(net).W_hi[0] != net.W_hi[0]
+    for pattern, rays, fraction in zip(
+        *(getattr(accuracy(net, table=True).table, f) for f in ("pattern", "rays", "fraction")),
+        strict=True,
+    ):
+        if fraction > 1e-4:
+            assert (net.pattern(rays.sum(axis=0)) == pattern).all()
 
 
 # --- laws -----------------------------------------------------------------------------------
@@ -202,17 +219,92 @@ def test_all_tasks_and_orders():
     assert abs(labels - 1.0) <= 1e-12
 
 
-def test_thin_cells_and_nearly_equal_neurons():
-    """Two neurons that differ by 1e-10 leave cells that thin; a third is the first's negative."""
+@pytest.mark.parametrize("mirror", [False, True])
+def test_nearly_equal_neurons_are_told_apart(mirror):
+    """Two neurons whose planes nearly coincide, with or without the first's negative as a third."""
     w_hi, w_hh, w_oh = random_weights(np.random.default_rng(23), 3, 4)
-    for gap in (1e-6, 1e-10, 1e-13):
-        w_hi[1], w_hh[1] = w_hi[0] * (1 + gap), w_hh[0] * (1 - gap)
+    if mirror:
         w_hi[2], w_hh[2] = -w_hi[0], -w_hh[0]
-        net = ReluRNN(w_hi, w_hh, w_oh)
-        sums = sum_subtrees(pattern_tree(net), every=True)
-        assert abs(sums.total - 1.0) <= (1e-9 if gap < 1e-6 else sums.error)
-        sampled = conevol.sample_accuracy(net, 2**20, seed=1)
-        assert abs(sums.right - sampled.value) <= 4 * sampled.standard_error + sums.error
+    w_hi[1], w_hh[1] = w_hi[0], w_hh[0]
+    expected = accuracy(ReluRNN(w_hi, w_hh, w_oh), ties="split").value
+    for gap in (1e-5, 1e-6, 1e-8, 1e-10, 1e-12, 1e-14, 1e-15):
+        w_hi[1], w_hh[1] = w_hi[0] * (1 + gap), w_hh[0] * (1 - gap)
+        sums = sum_subtrees(pattern_tree(ReluRNN(w_hi, w_hh, w_oh), ties="split"), every=True)
+        assert abs(sums.total - 1.0) <= 1e-12
+        assert sums.error <= 1e-11
+        assert abs(sums.right - expected) <= 10 * gap + 1e-11
+
+
+def test_nearly_equal_logits_are_told_apart():
+    w_hi, w_hh, w_oh = random_weights(np.random.default_rng(5), 3, 4)
+    for gap in (0.0, 1e-16, 1e-13, 1e-10):
+        w_oh[1] = w_oh[0] * np.array([1.0, 1.0 + gap, 1.0 - gap])
+        sums = sum_subtrees(pattern_tree(ReluRNN(w_hi, w_hh, w_oh)), every=True)
+        assert abs(sums.total - 1.0) <= 1e-13
+        assert sums.error + sums.unresolved <= 1e-12
+
+
+def exact_rays(rows, dim):
+    """The lines where dim - 1 of some integer rows meet, as primitive integer vectors."""
+    for chosen in itertools.combinations(rows, dim - 1):
+        minors = [
+            round(np.linalg.det(np.delete(np.array(chosen), m, axis=1))) * (-1) ** m
+            for m in range(dim)
+        ]
+        if any(minors):
+            yield np.array(minors)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_rays_of_integer_weights_are_exact(seed):
+    """Tight rows vanish exactly on the ray that they define, and all others do not."""
+    rng = np.random.default_rng(seed)
+    weights = (rng.integers(-2, 3, shape).astype(float) for shape in (3, (3, 3), (4, 3)))
+    net = ReluRNN(*weights)
+    if not net.W_hi.any():
+        pytest.skip("no input weights")
+    tree = pattern_tree(net)
+    for node in tree.prefixes(tree.depth):
+        cone = tree.cone(node)
+        rows = cone.normals.astype(int)
+        assert (rows == cone.normals).all()
+        for ray, error, tight in zip(cone.rays, cone.ray_errors, cone.tight, strict=True):
+            exact = next(exact_rays(rows[tight], 4))
+            exact = exact if exact @ ray > 0 else -exact
+            assert ((rows @ exact == 0) == tight).all()
+            assert (rows @ exact >= 0).all()
+            assert np.abs(ray - exact / np.linalg.norm(exact)).max() <= error + 2e-16
+
+
+def test_rays_are_refined_to_their_bound():
+    """A ray of planes that nearly coincide, beside exact arithmetic."""
+    gap = 2.0**-40
+    rows = np.array([[1.0, 2.0, 3.0, 4.0], [1.0, 2.0 + gap, 3.0, 4.0 - 3 * gap], [3, -1, 2, 5]])
+    cones = cut.new_cones(4, 1, 8, 3)
+    cones.a[:] = rows
+    for row in range(3):
+        cut.put_row(cones, row, 4, 0.0, 0.0)
+        cones.row[0, row] = 2 * row
+    cones.used[0], cones.size[0] = 0b111, (1, 4)
+    integer = [[int(x * 2**40) for x in row] for row in rows]
+    exact = [Fraction(int(m)) * (-1) ** k for k, m in enumerate(integer_minors(integer))]
+    length = math.sqrt(sum(x * x for x in exact))
+    cones.ray[0, 0] = [float(x) / length + 1e-9 for x in exact]
+    cones.tight[0, 0], cones.error[0, 0] = 0b111, 1e-3
+    cut.refine(cones, 0, 0)
+    found = [
+        Fraction(h) + Fraction(l) for h, l in zip(cones.ray[0, 0], cones.ray_lo[0, 0], strict=True)
+    ]
+    product = sum(x * y for x, y in zip(found, exact, strict=True)) / sum(x * x for x in exact)
+    off = [x - product * y for x, y in zip(found, exact, strict=True)]
+    error = math.sqrt(sum(x * x for x in off))
+    assert error <= cones.error[0, 0] <= 1e-16
+
+
+def integer_minors(rows):
+    for k in range(4):
+        (a, b, c), (d, e, f), (g, h, i) = [[x for l, x in enumerate(row) if l != k] for row in rows]
+        yield a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
 
 
 # --- the bundled 8/4 network ----------------------------------------------------------------
@@ -229,7 +321,7 @@ def test_all_cells_sum_to_one():
     sums = sum_subtrees(pattern_tree(net), every=True)
     assert abs(sums.total - 1.0) <= 1e-11
     assert abs(sums.right - result.value) <= 1e-13
-    assert result.error_bound <= 1e-9
+    assert result.error_bound <= 2e-12
 
 
 def test_sampling_agrees():

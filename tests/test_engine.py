@@ -270,3 +270,19 @@ def test_a_row_space_deficient_up_to_rounding_is_paid_for_in_the_bound(d):
     assert info.rank == d - 1
     assert bound >= reduced.moved / math.pi
     assert abs(value - 1 / math.factorial(d)) <= bound
+
+
+def test_a_refinement_that_fails_is_not_preferred():
+    """Its bound was -8e259 here; the cone's fraction is some 1e-29."""
+    digits = [
+        ["0x1.1b44f8cee2bb2p-1", "0", "0", "0"],
+        ["0x1.f890925727709p+0", "-0x1.0b53c9276a00ap+0", "0x1.1b44f8fe690f5p-1", "0"],
+        ["0x1.f89092abce549p+0", "-0x1.0b53c954439f5p+0", "0x1.1b44f8cee2bb2p-1", "0"],
+        ["-0x1.dc2b172352c69p+1", "0x1.f89092abce549p+0", "-0x1.0b53c954439f5p+0",
+         "0x1.1b44f8cee2bb2p-1"],
+        ["0x1.dc2b16d36f807p+1", "-0x1.f890925727709p+0", "0x1.0b53c9276a00ap+0",
+         "-0x1.1b44f8fe690f5p-1"],
+    ]  # fmt: skip
+    value, bound, _ = cone_fraction(np.array([[float.fromhex(x) for x in row] for row in digits]))
+    assert 0.0 <= value <= 1e-20
+    assert 0.0 < bound <= 1e-20

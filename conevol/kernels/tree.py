@@ -497,9 +497,7 @@ def walk(net, c, ws, prefix, stop, mode, limit, least, out, left, table):
                 counts[FRACTIONS] += 1
                 value, error, sound = cone_fraction(c, q)
                 if not sound and (ties or ws.unclear[0]):
-                    status = _leave(
-                        net, c, ws, q, region, leader, ties, credit, left, counts
-                    )
+                    status = _leave(net, c, ws, q, region, leader, ties, credit, left, counts)
                     if status != OK:
                         return status
                     value = error = 0.0
