@@ -405,7 +405,7 @@ def _by_engine(normals: NDArray[np.float64], most: float) -> tuple[float, float]
         k, d = normals.shape
         bound += k * 2.0**-53 * math.sqrt(2.0 * d / math.pi)
         if info.status == "ok" and 0.0 <= bound <= WORST_BOUND and value <= most + bound:
-            return value, min(bound, most + abs(value - most))
+            return value, min(bound, max(value, most))
     return 0.5 * most, 0.5 * most
 
 

@@ -75,8 +75,8 @@ WIDE, AXIS_STEPS = 0.3, 20
 #   fraction: address of `_fraction`
 Cones = namedtuple(
     "Cones",
-    "ray ray_lo error fine tight row used size slack a a_lo norm turn side value q q_lo l pick bad old "
-    "fraction",
+    "ray ray_lo error fine tight row used size slack a a_lo norm turn side value "
+    "q q_lo l pick bad old fraction",
 )
 
 
@@ -402,7 +402,9 @@ def opening(c, p):
             for l in range(d):
                 c.bad[l] += scale * c.a[code >> 1, l]
         _, least = _farthest(c, p, d)
-        best = max(best, least / _length(c, d))
+        norm = _length(c, d)
+        if least > best * norm:
+            best = least / norm
     return min(1.0, best)
 
 
@@ -626,17 +628,20 @@ def lift(c, p, q, row, sign):
     for i in range(n):
         g = height(c, p, i, row)
         s = math.hypot(g, w)
-        if c.error[p, i] * c.norm[row] > 1e-3 * s:
+        base = c.turn[row] + 16 * t * DD_EPS
+        if (c.error[p, i] + base) * c.norm[row] > 1e-3 * s:
             refine(c, p, i)
             g = height(c, p, i, row)
             s = math.hypot(g, w)
+        known = (c.error[p, i] + base) * c.norm[row] <= 1e-3 * s
         for l in range(t):
             c.ray[q, i, l] = abs(w) * c.ray[p, i, l] / s
             c.ray_lo[q, i, l] = 0.0
         c.ray[q, i, t] = -g / s if w > 0.0 else g / s
         c.ray_lo[q, i, t] = 0.0
-        c.tight[q, i], c.fine[q, i] = c.tight[p, i] | bit, False
-        c.error[q, i] = ray_error(c, q, i)
+        c.tight[q, i], c.fine[q, i] = c.tight[p, i] | bit, not known
+        # Unknown, it may even point the other way along its line, which its planes do not tell.
+        c.error[q, i] = ray_error(c, q, i) if known else 1.0
     for l in range(t):
         c.ray[q, n, l] = c.ray_lo[q, n, l] = 0.0
     c.ray[q, n, t], c.ray_lo[q, n, t] = (sign if w > 0.0 else -sign), 0.0

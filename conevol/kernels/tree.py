@@ -444,7 +444,7 @@ def walk(net, c, ws, prefix, stop, mode, limit, least, out, left, table):
             _list_prefix(ws, depth, counts, table)
         if mode < LIST or mode == MEASURE:
             p = ws.path[depth, _SLOT]
-            before = reals[ERROR]
+            before, right, lost = reals[ERROR], reals[RIGHT], reals[LOST]
             # One more turn at the end for the pattern itself, if its ties or much of it are
             # in doubt; with MEASURE there is no other.
             region, turn, piece, label = -1, n, -1, 0
@@ -508,9 +508,9 @@ def walk(net, c, ws, prefix, stop, mode, limit, least, out, left, table):
                     most = value + error if sound else share(c, q)
                     if ws.unclear[0] and sound:
                         reals[UNRESOLVED] += most
-                    # Planes misplace the pattern itself at most, and its cells' fractions
-                    # are off by themselves and by what they should be.
-                    reals[ERROR] = min(reals[ERROR], before + 3.0 * most)
+                    # What is right of the pattern, or lost, is between 0 and its fraction.
+                    worst = max(most, reals[RIGHT] - right, reals[LOST] - lost)
+                    reals[ERROR] = min(reals[ERROR], before + worst)
                     continue
                 reals[RIGHT] += credit * value
                 reals[LOST] += (1.0 - credit) * value
