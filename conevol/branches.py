@@ -123,7 +123,7 @@ def _each(
         kernels.new_maps(tree.n, hidden),
         prefixes, stop, mode,
         np.zeros(len(nodes)) if least is None else np.array(least),
-        (reals, counts), status, kernels.new_left(_LEFT, tree.n), table,
+        (reals, counts), status, kernels.new_left(_LEFT, tree.n, hidden), table,
     )  # fmt: skip
     return reals, counts, status
 
