@@ -53,7 +53,7 @@ def run() -> None:
     draw_scatter(quality, report.ROOT / "docs" / "quality_scatter.png")
     draw_compute(quality, report.ROOT / "docs" / "quality_compute.png")
     copies = network.noisy_copies(COPIES, NOISE)
-    exact = accuracy(copies)
+    exact = accuracy(copies, operations=True)
     parts = note_parts(copies)
     text = summary(quality) + "\n\n" + report.table(list(HEADINGS), rows(quality.scores))
     readings, errors = [], {}

@@ -90,12 +90,12 @@ class AccuracyResult:
         they differ by less than their rounding.  Part of `error_bound`.
     patterns, cells : int
         Numbers of activation patterns and of cells with an interior.
-    operations : int
-        Arithmetic spent, counted as `conevol.estimators.Estimate` has it; within 2 % of an
-        instrumented run for n = 3, but for weights that are small integers, whose exact
-        signs are not counted; 0 for n > 3, where nothing is counted.
     table : Cells or None
         The cells, when asked for.
+    operations : int or None
+        Arithmetic spent, when asked for, counted as `conevol.estimators.Estimate` has it; within
+        2 % of an instrumented run for n = 3, but for weights that are small integers, whose
+        exact signs are not counted.  None for n > 3, where nothing is counted.
     """
 
     value: float
@@ -105,8 +105,8 @@ class AccuracyResult:
     unresolved: float
     patterns: int
     cells: int
-    operations: int
     table: Cells | None = None
+    operations: int | None = None
 
     def __float__(self) -> float:
         return self.value
@@ -123,7 +123,7 @@ class EnsembleAccuracy:
     unresolved: NDArray[np.float64]
     patterns: NDArray[np.int64]
     cells: NDArray[np.int64]
-    operations: NDArray[np.int64]
+    operations: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.value)
@@ -139,6 +139,7 @@ def accuracy(
     max_cells: int = 20_000_000,
     executor: Executor | None = None,
     progress: Progress | None = None,
+    operations: bool = False,
 ) -> Any:
     """Exact accuracy on standard Gaussian inputs, for one network or an ensemble.
 
@@ -163,6 +164,9 @@ def accuracy(
         The result does not depend on it.
     progress : callable, optional
         With n > 3, called with (subtrees done, subtrees, `conevol.tree.Totals` so far).
+    operations : bool
+        With n <= 3, count the operations too, by a second walk with counters, which is compiled
+        when it is first asked for.
 
     Returns
     -------
@@ -222,13 +226,14 @@ def accuracy(
     from conevol.kernels import cells as kernels
 
     copies = len(ensemble)
-    reals, counts = np.zeros((copies, 4)), np.zeros((copies, 4), dtype=np.int64)
+    reals, counts = np.zeros((copies, 4)), np.zeros((copies, 3), dtype=np.int64)
     status = np.zeros(copies, dtype=np.int64)
     weights = (ensemble.W_hi, ensemble.W_hh, ensemble.W_oh)
     no_table = kernels.new_table(0, 0, 0)
     for_ranges(
         lambda start, stop: kernels.walk_range(
-            *weights, fan, units, rule, start, stop, reals, counts, status, no_table, kernels.SUM
+            *weights, fan, units, rule, start, stop, reals, counts, status, no_table, kernels.SUM,
+            None,
         ),
         copies, _CHUNK, threads,
     )  # fmt: skip
@@ -238,9 +243,10 @@ def accuracy(
     value, unresolved = np.minimum(reals[:, 0], 1.0), np.minimum(reals[:, 3], 1.0)
     summing = 2 * _UNIT_ROUNDOFF * counts[:, 1] * value
     bound = np.minimum(reals[:, 1] + unresolved + summing, 1.0)
+    spent = _operations(ensemble, fan, units, rule, threads) if operations else None
     if not single:
         return EnsembleAccuracy(
-            value, bound, ties, reals[:, 2], unresolved, counts[:, 0], counts[:, 1], counts[:, 3]
+            value, bound, ties, reals[:, 2], unresolved, counts[:, 0], counts[:, 1], spent
         )
     cells = _table(ensemble, fan, units, rule) if table else None
     return AccuracyResult(
@@ -251,9 +257,32 @@ def accuracy(
         unresolved=float(unresolved[0]),
         patterns=int(counts[0, 0]),
         cells=int(counts[0, 1]),
-        operations=int(counts[0, 3]),
         table=cells,
+        operations=None if spent is None else int(spent[0]),
     )
+
+
+def _operations(
+    ensemble: Ensemble, fan: Any, units: NDArray[np.float64], rule: int, threads: int | None
+) -> NDArray[np.int64]:
+    """Operations of the walk over each network."""
+    from conevol.kernels import cells as kernels
+
+    copies = len(ensemble)
+    spent = np.zeros(copies, dtype=np.int64)
+    reals, counts = np.zeros((copies, 4)), np.zeros((copies, 3), dtype=np.int64)
+    status = np.zeros(copies, dtype=np.int64)
+    no_table = kernels.new_table(0, 0, 0)
+
+    def count(start: int, stop: int) -> None:
+        for b in range(start, stop):
+            kernels.walk_range(
+                ensemble.W_hi, ensemble.W_hh, ensemble.W_oh, fan, units, rule, b, b + 1,
+                reals, counts, status, no_table, kernels.SUM, spent[b : b + 1],
+            )  # fmt: skip
+
+    for_ranges(count, copies, _CHUNK, threads)
+    return spent
 
 
 def _by_tree(
@@ -285,7 +314,6 @@ def _by_tree(
         unresolved=min(sums.unresolved, 1.0),
         patterns=sums.patterns,
         cells=sums.cells,
-        operations=0,
         table=_table_of(tree, network, max_cells) if table else None,
     )
 
@@ -337,7 +365,6 @@ def _blind(network: ReluRNN, task: Task, ties: str, table: bool) -> AccuracyResu
         unresolved=0.0,
         patterns=1,
         cells=len(labels),
-        operations=0,
         table=cells if table else None,
     )
 
@@ -389,7 +416,7 @@ def _order(network: ReluRNN) -> NDArray[np.int64]:
 def _stacked(results: list[AccuracyResult], ties: str) -> EnsembleAccuracy:
     reals = ("value", "error_bound", "tied", "unresolved")
     arrays: dict[str, Any] = {f: np.array([getattr(r, f) for r in results]) for f in reals}
-    for f in ("patterns", "cells", "operations"):
+    for f in ("patterns", "cells"):
         arrays[f] = np.array([getattr(r, f) for r in results], dtype=np.int64)
     return EnsembleAccuracy(ties=ties, **arrays)
 
@@ -463,10 +490,10 @@ def _table(ensemble: Ensemble, fan: Any, units: NDArray[np.float64], rule: int) 
     n, hidden = ensemble.n, ensemble.hidden
     table = kernels.new_table(0, 0, 0)
     for mode in (kernels.COUNT, kernels.WRITE):
-        reals, counts = np.zeros((1, 4)), np.zeros((1, 4), dtype=np.int64)
+        reals, counts = np.zeros((1, 4)), np.zeros((1, 3), dtype=np.int64)
         kernels.walk_range(
             ensemble.W_hi, ensemble.W_hh, ensemble.W_oh, fan, units, rule, 0, 1,
-            reals, counts, np.zeros(1, dtype=np.int64), table, mode,
+            reals, counts, np.zeros(1, dtype=np.int64), table, mode, None,
         )  # fmt: skip
         if mode == kernels.COUNT:
             table = kernels.new_table(counts[0, 1], counts[0, 2], n * hidden)

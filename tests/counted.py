@@ -155,7 +155,7 @@ def kernels(name: str) -> types.ModuleType:
     if "counted_kernels._jit" not in sys.modules:
         jit = types.ModuleType("counted_kernels._jit")
         jit.kernel = jit.inline_kernel = jit.cold_kernel = lambda function: function
-        jit.fma, jit.never_inline = fma, lambda: None
+        jit.fma, jit.never_inline, jit.tally = fma, lambda: None, lambda *_: None
         sys.modules["counted_kernels._lanes"] = _lanes()
         sys.modules["counted_kernels"] = types.ModuleType("counted_kernels")
         sys.modules["counted_kernels._jit"] = jit
@@ -186,12 +186,12 @@ def walked(network) -> tuple[int, float]:
     fan = _fan(get_task(network.task), network.n)
     fan = module.Fan(objects(fan.rows), fan.region_rows, fan.region_label)
     reals = objects(np.zeros((1, 4)))
-    counts = np.zeros((1, 4), dtype=np.int64)
+    counts = np.zeros((1, 3), dtype=np.int64)
     TALLY[0] = 0
     weights = [objects(w[None]) for w in (network.W_hi, network.W_hh, network.W_oh)]
     units = objects(_unit_roundoffs(Ensemble.of([network])))
     table, status = module.new_table(0, 0, 0), np.zeros(1, np.int64)
-    module.walk_range(*weights, fan, units, 0, 0, 1, reals, counts, status, table, module.SUM)
+    module.walk_range(*weights, fan, units, 0, 0, 1, reals, counts, status, table, module.SUM, None)
     return TALLY[0], float(reals[0, 0])
 
 

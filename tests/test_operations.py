@@ -30,7 +30,7 @@ def test_exact_accuracy_of_trained_networks(name):
     networks += list(networks[0].noisy_copies(2, seed=3))
     for network in networks:
         operations, value = counted.walked(network)
-        result = conevol.accuracy(network)
+        result = conevol.accuracy(network, operations=True)
         assert value == result.value
         assert result.operations == pytest.approx(operations, rel=0.02)
         assert estimator("exact")(network).operations == result.operations
@@ -42,13 +42,22 @@ def test_exact_accuracy_of_random_networks():
         weights = [rng.standard_normal(s) for s in (hidden, (hidden, hidden), (3, hidden))]
         network = conevol.ReluRNN(*weights)
         operations, _ = counted.walked(network)
-        assert conevol.accuracy(network).operations == pytest.approx(operations, rel=0.03)
+        assert conevol.accuracy(network, operations=True).operations == pytest.approx(
+            operations, rel=0.03
+        )
 
 
 def test_operations_of_an_ensemble_are_those_of_its_networks():
     copies = conevol.zoo.load("4/3").noisy_copies(3)
-    alone = [conevol.accuracy(network).operations for network in copies]
-    assert conevol.accuracy(copies).operations.tolist() == alone
+    alone = [conevol.accuracy(network, operations=True).operations for network in copies]
+    assert conevol.accuracy(copies, operations=True).operations.tolist() == alone
+
+
+def test_what_is_not_counted_is_not_zero():
+    assert conevol.accuracy(conevol.zoo.load("4/3")).operations is None
+    short = conevol.ReluRNN([1.0], [[1.0]], [[1.0], [0.5], [0.0], [2.0]])
+    assert conevol.accuracy(short, operations=True).operations is None
+    assert estimator("exact")(short).operations is None
 
 
 def test_fractions_in_three_dimensions():

@@ -27,11 +27,11 @@ class Estimate:
         standard error of an unbiased value ("standard error"); nothing is claimed ("none").
     error : float
         In units of `value`; NaN where nothing is claimed.
-    operations : int
+    operations : int or None
         Arithmetic spent, by the rule of J. Hilton (2024): one for every multiply-add, and one for
         every multiplication, division, square root or elementary function that is not part
-        of one.  Lone additions, comparisons, ReLUs and random numbers are free.  So a
-        sample of a network costs n hidden (hidden + 1) + n hidden.
+        of one; None where nobody counts.  Lone additions, comparisons, ReLUs and random
+        numbers are free.  So a sample of a network costs n hidden (hidden + 1) + n hidden.
     seconds : float
         Wall-clock time.
     """
@@ -40,7 +40,7 @@ class Estimate:
     value: float
     claim: Claim
     error: float
-    operations: int
+    operations: int | None
     seconds: float
 
     def __float__(self) -> float:

@@ -22,7 +22,7 @@ from collections import namedtuple
 
 import numpy as np
 
-from conevol.kernels._jit import inline_kernel, kernel
+from conevol.kernels._jit import inline_kernel, kernel, tally
 from conevol.kernels.exact import SCRATCH_ROWS
 from conevol.kernels.operations import area_operations, cut_operations, locate_operations
 from conevol.kernels.polygon import (
@@ -61,7 +61,7 @@ Fan = namedtuple("Fan", "rows region_rows region_label")
 #   h, eh, size        the same after the ReLU; size = largest entry of h
 #   path    (T + 1, 6) ints: m, slot, active, state, m and slot of the pending side
 #   where   (2P,) ints: where a pattern's polygon lies to order and logit planes
-#   spent   (1,) ints: operations so far
+#   spent   (1,) ints: operations so far; or None, and they are not counted
 Space = namedtuple("Space", "a edge vert sign z ez h eh size path where spent")
 _M, _SLOT, _ACTIVE, _PENDING, _M_OFF, _SLOT_OFF = 0, 1, 2, 3, 4, 5
 
@@ -70,7 +70,7 @@ Table = namedtuple("Table", "pattern label prediction ties fraction error first_
 
 
 @kernel
-def new_space(n, hidden, pairs):
+def new_space(n, hidden, pairs, spent):
     """Workspace for networks of one shape."""
     total = n * hidden
     slots = 2 * total + 5
@@ -87,7 +87,7 @@ def new_space(n, hidden, pairs):
         np.zeros((n, hidden)),
         np.zeros((total + 1, 6), np.int64),
         np.empty(2 * pairs, np.int64),
-        np.zeros(1, np.int64),
+        spent,
     )
 
 
@@ -123,11 +123,11 @@ def _put_rows(a, row, x, y, z, error):
 def _locate(m, p, ws, row):
     """`locate`, and a bound of the fraction that rounding may put on the wrong side."""
     place = locate(m, p, ws.edge, ws.vert, ws.a, row, ws.sign)
-    ws.spent[0] += locate_operations(m, place, row, ws.a)
+    tally(ws.spent, locate_operations(m, place, row, ws.a))
     lost = 0.0
     if place & NEAR:
         lost, operations = doubt(m, p, ws.edge, ws.vert, ws.a, row, ws.sign)
-        ws.spent[0] += operations
+        tally(ws.spent, operations)
     place &= ~NEAR
     if place >= CROSSES:
         lost += ws.a[row, 5]
@@ -138,14 +138,14 @@ def _locate(m, p, ws, row):
 def _cut(m, p, q, ws, row, side, where):
     """`cut`, counted."""
     m = cut(m, p, q, ws.edge, ws.vert, ws.a, row, ws.sign, side, where)
-    ws.spent[0] += cut_operations(m, q, ws.vert)
+    tally(ws.spent, cut_operations(m, q, ws.vert))
     return m
 
 
 @inline_kernel
 def _fraction(m, p, ws):
     """`polygon_fraction`, counted."""
-    ws.spent[0] += area_operations(m)
+    tally(ws.spent, area_operations(m))
     return polygon_fraction(m, p, ws.edge, ws.vert, ws.a, _NEGLIGIBLE)
 
 
@@ -169,7 +169,7 @@ def _pre_activations(w_hi, w_hh, ws, t, unit):
         # The newest input enters exactly; it is the only one in its column.
         ws.z[t, j, t] = w_hi[j]
         ws.ez[t, j] = error
-    ws.spent[0] += 1 + 4 * active
+    tally(ws.spent, 1 + 4 * active)
 
 
 @inline_kernel
@@ -239,7 +239,7 @@ def _logit_place(w_oh, ws, m, p, i, j, unit, reals):
             error += abs(w) * (ws.eh[last, k] + gamma * ws.size[last, k])
     row = 2 * pairs + 2 * pair
     size = _put_rows(ws.a, row, x, y, z, error)
-    ws.spent[0] += 3 + 5 * active
+    tally(ws.spent, 3 + 5 * active)
     if size <= error or not 0.0 < size < math.inf:
         place, lost = _ZERO, 0.0
         if error > 0.0:
@@ -327,7 +327,7 @@ def _record(ws, table, cells, at, m, p, label, leader, ties, value, error):
 def _predictions(w_oh, ws, m_pattern, pattern, m, p, label, unit, rule, reals, counts, table, mode):
     """Cut a piece (m, p) with one label by the logit planes and account for its cells.
 
-    reals: right, error, tied mass, unresolved mass.  counts: patterns, cells, rays, operations.
+    reals: right, error, tied mass, unresolved mass.  counts: patterns, cells, rays.
     """
     n = w_oh.shape[0]
     pairs = n * (n - 1) // 2
@@ -359,7 +359,7 @@ def _predictions(w_oh, ws, m_pattern, pattern, m, p, label, unit, rule, reals, c
                 value, error = _fraction(m_cell, q, ws)
                 if has_label:
                     reals[0] += _credit(label, leader, ties, rule) * value
-                    ws.spent[0] += 1
+                    tally(ws.spent, 1)
                     reals[1] += error
                 if ties > 1:
                     reals[2] += value
@@ -418,7 +418,7 @@ def _enter(ws, t, j, depth, base, reals):
     error = ws.ez[t, j]
     row = base + 2 * depth
     size = _put_rows(ws.a, row, x, y, z, error)
-    ws.spent[0] += 2
+    tally(ws.spent, 2)
     step[_PENDING] = 0
     m_next, p_next = m, p
     if not size < math.inf:
@@ -449,8 +449,7 @@ def walk(w_hi, w_hh, w_oh, fan, ws, unit, rule, reals, counts, table, mode):
     """Visit all cells of one network depth first; returns a status.
 
     reals (4,): right, error bound, tied mass, unresolved mass.
-    counts (4,): patterns, cells, rays of all cells (not in mode SUM), operations (see
-    `conevol.kernels.operations`).
+    counts (3,): patterns, cells, rays of all cells (not in mode SUM).
     unit is the unit roundoff of the maps: 2^-53, or 0 when all of them are exact.
     """
     hidden, n = w_hi.shape[0], w_oh.shape[0]
@@ -485,16 +484,18 @@ def walk(w_hi, w_hh, w_oh, fan, ws, unit, rule, reals, counts, table, mode):
 
 
 @kernel
-def walk_range(w_hi, w_hh, w_oh, fan, units, rule, start, stop, reals, counts, status, table, mode):
+def walk_range(
+    w_hi, w_hh, w_oh, fan, units, rule, start, stop, reals, counts, status, table, mode, spent
+):  # fmt: skip
     """`walk` for networks start..stop of an ensemble, stacked along the first axis.
 
     A table is written for one network at a time, and must have room for its cells.
+    spent (1,): operations of all of them are added to it (see `conevol.kernels.operations`), or
+    None, which compiles a walk without counting.
     """
     n, hidden = w_oh.shape[1], w_hi.shape[1]
-    ws = new_space(n, hidden, n * (n - 1) // 2)
+    ws = new_space(n, hidden, n * (n - 1) // 2, spent)
     for b in range(start, stop):
-        ws.spent[0] = 0
         status[b] = walk(
             w_hi[b], w_hh[b], w_oh[b], fan, ws, units[b], rule, reals[b], counts[b], table, mode
         )
-        counts[b, 3] = ws.spent[0]
