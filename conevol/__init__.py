@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         propagated_accuracy,
         pruned_mixture_accuracy,
         sample_accuracy,
+        top_patterns_accuracy,
     )
     from conevol.estimators.hybrid import HybridAccuracy, accuracy_hybrid
     from conevol.intrinsic import intrinsic_volumes, statistical_dimension
@@ -87,6 +88,7 @@ _HOME = {
     "pruned_mixture_accuracy": "conevol.estimators",
     "sample_accuracy": "conevol.estimators",
     "statistical_dimension": "conevol.intrinsic",
+    "top_patterns_accuracy": "conevol.estimators",
 }
 _MODULES = ("analysis", "errors", "precision", "surprise", "symbolic", "tasks", "zoo")
 
@@ -137,6 +139,7 @@ __all__ = [
     "surprise",
     "symbolic",
     "tasks",
+    "top_patterns_accuracy",
     "zoo",
 ]
 

@@ -77,11 +77,29 @@ def test_a_sampled_reference_is_accounted_for(monkeypatch):
         raise TaskError("too long")
 
     monkeypatch.setattr("conevol.estimators.baselines.accuracy", refuse)
-    monkeypatch.setattr(module, "_LONG", 2000)
-    quality = measure_quality(conevol.zoo.load("8/4"), [], copies=128, samples=(2000,))
+    quality = measure_quality(
+        conevol.zoo.load("8/4"), ["conditional:20000", "sampling:80000"], copies=128,
+        samples=(2000,), reference_samples=2000,
+    )  # fmt: skip
     assert not quality.is_exact
     # Without its variance taken off, 2000 samples would seem to err by sqrt(2) as much.
     assert quality.measured_deviation == pytest.approx(quality.deviation, rel=0.25)
+    # What is far better than the reference cannot be told from it, and is not called exact.
+    for name in ("conditional:samples=20000", "sampling:80000"):
+        score = quality.score(name)
+        assert score.rms < 1.5 * score.floor
+    assert 0.0 < score.floor < quality.score("sampling:2000").rms
+
+
+def test_estimators_of_any_n_have_names(tmp_path):
+    names = ["conditional:500", "masks:samples=500", "propagation:samples=50", "pruning:components=5"]
+    for model in ("4/3", "16/10"):
+        quality = measure_quality(
+            conevol.zoo.load(model), names, copies=2, noise=0.01, samples=(50,),
+            reference_samples=2000,
+        )  # fmt: skip
+        assert {s.estimator for s in quality.scores} >= {"masks:samples=500"}
+        assert all(0.0 <= v <= 1.0 for e in quality.estimates for v in quality.values(e))
 
 
 def test_command_writes_table_and_pictures(tmp_path):

@@ -25,8 +25,6 @@ __all__ = ["SAMPLES", "Quality", "Score", "default_estimators", "measure_quality
 # Numbers of samples at which plain sampling's error is measured.
 SAMPLES = (10, 30, 100, 300, 1000, 3000, 10_000, 30_000)
 REFERENCE = "exact"
-# Samples for a reference where the accuracy cannot be computed.
-_LONG = 4_000_000
 # Cells of a copy up to which its exact accuracy is the reference.
 _MOST_CELLS = 100_000
 # Copies between two writes to the disk.
@@ -46,8 +44,11 @@ class Score:
         Root mean square, mean, and largest absolute value of estimate - reference over the
         copies.  The variance of a sampled reference is taken off the mean square.  For
         the exact value all three are the largest error bound.
+    floor : float
+        Smaller RMS errors cannot be told from a sampled reference's own (two standard errors of
+        its mean square); 0 for an exact one.
     operations, seconds : float
-        Of a copy: the mean, and the median.
+        Of a copy: the mean, and the median.  NaN where operations are not counted.
     sampling_at_operations, sampling_at_seconds : float
         RMS error of sampling, as measured, with as many operations or as much time.
     """
@@ -56,6 +57,7 @@ class Score:
     rms: float
     bias: float
     worst: float
+    floor: float
     operations: float
     seconds: float
     sampling_at_operations: float
@@ -127,11 +129,15 @@ class Quality:
         square = float(np.mean(difference**2) - np.mean(self.reference_error**2))
         return math.sqrt(max(square, 0.0)), float(difference.mean()), float(abs(difference).max())
 
+    @property
+    def _floor(self) -> float:
+        square = float(np.mean(self.reference_error**2))
+        return math.sqrt(2.0 * math.sqrt(2.0 / self.copies) * square)
+
     def _cost(self, name: str) -> tuple[float, float]:
         each = self.estimates[name]
-        return float(np.mean([e.operations for e in each])), float(
-            np.median([e.seconds for e in each])
-        )
+        counts = [math.nan if e.operations is None else e.operations for e in each]
+        return float(np.mean(counts)), float(np.median([e.seconds for e in each]))
 
     def score(self, name: str) -> Score:
         """The score of one estimator."""
@@ -142,7 +148,7 @@ class Quality:
         else:
             rms, bias, worst = self._moments(name)
         return Score(
-            name, rms, bias, worst, operations, seconds,
+            name, rms, bias, worst, self._floor, operations, seconds,
             self._sampling_at(0, operations), self._sampling_at(1, seconds),
         )  # fmt: skip
 
@@ -186,6 +192,7 @@ def measure_quality(
     copies: int = 256,
     seed: int = 0,
     samples: Sequence[int] = SAMPLES,
+    reference_samples: int = 4_000_000,
     folder: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Quality:
@@ -202,6 +209,8 @@ def measure_quality(
         As for `ReluRNN.noisy_copies`; estimators get seeds made of `seed` and their names.
     samples : sequence of int
         Numbers of samples of the sampling line.
+    reference_samples : int
+        Samples of a reference where the exact accuracy has too many cells.
     folder : path, optional
         Where estimates are kept.  The same call continues a run that was stopped.
     progress : callable, optional
@@ -253,7 +262,7 @@ def measure_quality(
     def run(name: str, to_run: Estimator) -> list[Estimate]:
         return _run(to_run, name, ensemble, store, seed, progress)
 
-    reference, reference_error = _reference(run, network)
+    reference, reference_error = _reference(run, reference_samples)
     for name in names:
         short = name.replace("sampling:samples=", "sampling:")
         estimates[short] = run(short, estimator(name))
@@ -263,14 +272,14 @@ def measure_quality(
 
 
 def _reference(
-    run: Callable[[str, Estimator], list[Estimate]], network: ReluRNN
+    run: Callable[[str, Estimator], list[Estimate]], samples: int
 ) -> tuple[list[float], list[float]]:
     """Values of all copies, and their standard errors (0 where they are exact)."""
     try:
         exact = run(REFERENCE, estimator(f"{REFERENCE}:{_MOST_CELLS}"))
         return [e.value for e in exact], [0.0] * len(exact)
     except (TaskError, CellsError):
-        long = run(f"reference:{_LONG}", estimator(f"sampling:{_LONG}"))
+        long = run(f"reference:{samples}", estimator(f"sampling:{samples}"))
         return [e.value for e in long], [e.error for e in long]
 
 

@@ -44,7 +44,7 @@ def rows(scores: list[Score]) -> list[list[str]]:
     return [
         [
             s.estimator,
-            _percent(s.rms) if s.estimator != "exact" else "< " + rounded_up(s.rms),
+            _rms(s),
             f"{100 * s.bias:+.2f} %" if s.estimator != "exact" else "",
             _percent(s.worst) if s.estimator != "exact" else "< " + rounded_up(s.worst),
             f"{s.operations:,.0f}" if s.operations > 0.0 else "not counted",
@@ -83,7 +83,11 @@ def _object(quality: Quality, scores: list[Score]) -> dict[str, Any]:
         "mean_accuracy": float(quality.reference.mean()),
         "error_of_one_sample": quality.deviation,
         "error_of_one_sample_measured": quality.measured_deviation,
-        "scores": [asdict(score) for score in scores],
+        # JSON has no NaN.
+        "scores": [
+            {key: None if value != value else value for key, value in asdict(score).items()}
+            for score in scores
+        ],
     }
 
 
@@ -99,6 +103,12 @@ def rounded_up(bound: float) -> str:
     if float(text) >= bound:
         return text
     return f"{float(text) + 0.1 * 10.0 ** int(text.split('e')[1]):.1e}"
+
+
+def _rms(score: Score) -> str:
+    if score.estimator == "exact":
+        return "< " + rounded_up(score.rms)
+    return _percent(score.rms) if score.rms >= score.floor else "< " + _percent(score.floor)
 
 
 def _percent(share: float) -> str:

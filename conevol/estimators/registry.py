@@ -43,6 +43,11 @@ ENTRIES: dict[str, Entry] = {
     "note-symmetric": Entry(
         _HERE + "note_symmetric:note_symmetric", _HERE + "note_symmetric:note_symmetric_ensemble"
     ),
+    "conditional": Entry(_HERE + "named:conditional"),
+    "masks": Entry(_HERE + "masks:mask_sequence_accuracy"),
+    "propagation": Entry(_HERE + "propagation:propagated_accuracy"),
+    "pruning": Entry(_HERE + "pruning:pruned_mixture_accuracy"),
+    "top-patterns": Entry(_HERE + "top_patterns:top_patterns_accuracy"),
 }
 
 
