@@ -2,12 +2,14 @@
 
 import numpy as np
 import pytest
+from test_accuracy import PUBLISHED, published
 
 import conevol
 from conevol.errors import ConevolError, WeightsError
 from conevol.estimators import estimator, estimator_names
 from conevol.estimators.note_order import CONDITIONS, in_note_order, margins
 from conevol.estimators.note_original import Reading, note_parts
+from conevol.estimators.note_regions import subregions
 from conevol.estimators.note_symmetric import (
     SymmetricReading,
     U,
@@ -18,6 +20,7 @@ from conevol.estimators.note_symmetric import (
     reduction,
     symmetric_cones,
 )
+from conevol.symbolic import case_analysis
 
 EXACT = Reading(regions="exact", indicators="exact", unlikely="exact", ties="first")
 
@@ -241,3 +244,29 @@ def test_an_ensemble_is_its_networks(name):
         assert a.value == pytest.approx(b.value, abs=1e-14)
         assert (a.claim, a.operations) == (b.claim, b.operations)
         assert a.seconds > 0.0
+
+
+def test_subregions_are_those_of_the_symbolic_analysis():
+    """Derived from the network's formulas there, written down from the note here."""
+    networks = list(conevol.zoo.load("4/3").noisy_copies(20, seed=8))
+    networks += [conevol.zoo.load("4/3"), *([published()] if PUBLISHED.exists() else [])]
+    ordered = in_note_order(conevol.Ensemble.of(networks))
+    numeric, derived = subregions(ordered, "merged"), case_analysis().lower(ordered)
+    assert numeric.normals.shape == derived.normals.shape == (len(networks), 18, 4, 3)
+    unit = [
+        part.normals / np.linalg.norm(part.normals, axis=-1, keepdims=True)
+        for part in (numeric, derived)
+    ]
+    # Rows of a subregion in any order: how far each is from the nearest of the other's.
+    rows = abs(unit[0][:, :, None, :, None] - unit[1][:, None, :, None, :]).max(axis=-1)
+    apart = np.maximum(rows.min(axis=-1).max(axis=-1), rows.min(axis=-2).max(axis=-1))
+    apart = np.maximum(apart, abs(numeric.z[:, :, None] - derived.z_3[:, None]).max(axis=(-1, -2)))
+    same = apart < 1e-12
+    # One partner each, the same one in all networks, with the same label and likeliness.
+    assert (same == same[0]).all()
+    assert (same[0].sum(axis=0) == 1).all()
+    assert (same[0].sum(axis=1) == 1).all()
+    partner = same[0].argmax(axis=1)
+    assert (numeric.label == derived.label[partner]).all()
+    assert (numeric.likely == derived.likely[partner]).all()
+    assert (int(numeric.likely.sum()), len(numeric.likely)) == (14, 18)
