@@ -9,7 +9,7 @@ from benchmarks import report
 
 NAMES = (
     "fractions", "networks", "longer_inputs", "sampling_check", "startup", "pictures", "engine",
-    "digits", "peers", "quality", "estimators", "alignment", "ascent", "bounds",
+    "digits", "peers", "quality", "note", "estimators", "large", "alignment", "ascent", "bounds",
 )  # fmt: skip
 # What takes long, or changes only with the matrices, is run by name only.
 ON_DEMAND = ("references", "billion", "laws")
