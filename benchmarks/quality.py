@@ -87,6 +87,8 @@ def run() -> None:
         "rms_original": f"{100 * errors['note-original']:.1f}",
         "rms_original_for_the_notes_error": f"{100 * np.sqrt(np.mean(error_at_half**2)):.1f}",
         "rms_symmetric": f"{100 * errors['note-symmetric']:.1f}",
+        "rms_indicators": f"{100 * errors['note-original:indicators=exact']:.2f}",
+        "rms_unlikely": f"{100 * errors['note-original:unlikely=exact']:.2f}",
         "rms_latents": f"{100 * errors['note-original:indicators=latents']:.1f}",
         "broken_conditions": int((margins(in_note_order(copies)) <= 0.0).any(axis=1).sum()),
         "error_of_one_sample": f"{100 * quality.deviation:.1f}",
