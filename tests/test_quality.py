@@ -92,7 +92,12 @@ def test_a_sampled_reference_is_accounted_for(monkeypatch):
 
 
 def test_estimators_of_any_n_have_names(tmp_path):
-    names = ["conditional:500", "masks:samples=500", "propagation:samples=50", "pruning:components=5"]
+    names = [
+        "conditional:500",
+        "masks:samples=500",
+        "propagation:samples=50",
+        "pruning:components=5",
+    ]
     for model in ("4/3", "16/10"):
         quality = measure_quality(
             conevol.zoo.load(model), names, copies=2, noise=0.01, samples=(50,),

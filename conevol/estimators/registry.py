@@ -43,6 +43,8 @@ ENTRIES: dict[str, Entry] = {
     "note-symmetric": Entry(
         _HERE + "note_symmetric:note_symmetric", _HERE + "note_symmetric:note_symmetric_ensemble"
     ),
+    "bounds": Entry(_HERE + "named:bounds"),
+    "hybrid": Entry(_HERE + "named:hybrid"),
     "conditional": Entry(_HERE + "named:conditional"),
     "masks": Entry(_HERE + "masks:mask_sequence_accuracy"),
     "propagation": Entry(_HERE + "propagation:propagated_accuracy"),
