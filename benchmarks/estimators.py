@@ -10,10 +10,10 @@ from benchmarks.timing import best_times
 from conevol import ReluRNN, sample_accuracy, zoo
 from conevol.estimators import (
     Estimate,
-    conditional_accuracy,
     mask_sequence_accuracy,
     propagated_accuracy,
     pruned_mixture_accuracy,
+    stratified_accuracy,
 )
 
 NAMES = ("4/3", "8/4", "8/5", "16/10")
@@ -39,7 +39,7 @@ OTHERS: list[tuple[Callable[..., Estimate], dict[str, Any]]] = [
 def variance_of(network: ReluRNN, size: int, values: int) -> float:
     """Mean squared standard error of several runs: with few replicates one says little."""
     runs = [
-        conditional_accuracy(network, size, values=values, seed=s)
+        stratified_accuracy(network, size, values=values, seed=s)
         for s in range(min(max(2**20 // size, 4), 100))
     ]
     return sum(run.error**2 for run in runs) / len(runs)
@@ -50,7 +50,7 @@ def gains(network: ReluRNN, size: int) -> list[dict[str, float]]:
     calls: dict[str, Callable[[], Any]] = {
         "": lambda: sample_accuracy(network, size, threads=1),
         **{
-            str(v): lambda v=v: conditional_accuracy(network, size, values=v, threads=1)
+            str(v): lambda v=v: stratified_accuracy(network, size, values=v, threads=1)
             for v in VALUES
         },
     }
@@ -70,7 +70,7 @@ def unbiased(name: str, network: ReluRNN) -> tuple[list[list[str]], dict[str, st
     for k, answers in enumerate((0, *VALUES)):
         middle = by_size[len(SIZES) // 2][k]
         rows.append([
-            name, f"conditional, {answers}" if k else "sampling",
+            name, f"stratified, {answers}" if k else "sampling",
             f"{middle['ns']:.0f}", f"{middle['share']:.3f}",
             *(f"{g[k]['gain']:.2f}" for g in by_size),
         ])  # fmt: skip

@@ -88,6 +88,7 @@ _HOME = {
     "pruned_mixture_accuracy": "conevol.estimators",
     "sample_accuracy": "conevol.estimators",
     "statistical_dimension": "conevol.intrinsic",
+    "stratified_accuracy": "conevol.estimators",
     "top_patterns_accuracy": "conevol.estimators",
 }
 _MODULES = ("analysis", "errors", "precision", "surprise", "symbolic", "tasks", "zoo")

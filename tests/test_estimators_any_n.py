@@ -1,4 +1,4 @@
-"""Estimators for networks of any n: conditional sampling, masks, propagation, mixtures."""
+"""Estimators for networks of any n: stratified sampling, masks, propagation, mixtures."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from strategies import random_weights
 from conevol import ReluRNN, accuracy, gaussian_inputs, sample_accuracy, zoo
 from conevol.errors import ConevolError, TaskError
 from conevol.estimators import (
-    conditional_accuracy,
     mask_sequence_accuracy,
     propagated_accuracy,
     pruned_mixture_accuracy,
+    stratified_accuracy,
 )
 from conevol.estimators.masks import mask_cones
 from conevol.estimators.propagation import relu_moments
 from conevol.estimators.pruning import _cut, _Mixture, _reduced
-from conevol.kernels.conditional import GROUPS, conditional_range, stratified_normal
 from conevol.kernels.gaussian import LANES
+from conevol.kernels.stratified import GROUPS, stratified_normal, stratified_range
 from conevol.tasks import TASKS
 
 RULES = ("first", "split", "wrong")
@@ -31,7 +31,7 @@ def network(hidden=4, n=3, kind="float", seed=0):
     return ReluRNN(*random_weights(np.random.default_rng(seed), hidden, n, kind))
 
 
-# --- conditional sampling ---------------------------------------------------------------------
+# --- stratified sampling ---------------------------------------------------------------------
 
 
 def test_stratified_normals():
@@ -75,7 +75,7 @@ def test_answers_of_a_group(n, hidden, values, ties):
     shifts = rng.integers(0, 2**63, (2, m), dtype=np.uint64)
     sums = np.empty(4)
     groups = GROUPS + 1
-    conditional_range(
+    stratified_range(
         net.W_hi, net.W_hh, net.W_oh, TASKS[task].rank(n), RULES.index(ties), values, steps,
         shifts, groups, 0, 4, sums,
     )  # fmt: skip
@@ -105,7 +105,7 @@ def test_unbiased_with_honest_standard_errors(hidden, n, kind, ties, values):
     """Errors of 100 runs in units of the standard error have mean 0 and Student's spread."""
     net = network(hidden, n, kind, seed=10)
     exact = accuracy(net, ties=ties).value
-    runs = [conditional_accuracy(net, 1024, values=values, seed=s, ties=ties) for s in range(100)]
+    runs = [stratified_accuracy(net, 1024, values=values, seed=s, ties=ties) for s in range(100)]
     if max(r.error for r in runs) < 1e-12:
         assert abs(runs[0].value - exact) < 1e-11
         return
@@ -120,7 +120,7 @@ def test_unbiased_with_honest_standard_errors(hidden, n, kind, ties, values):
 @pytest.mark.parametrize("name", ["8/4", "8/5", "16/10"])
 def test_agrees_with_sampling_and_varies_less(name):
     net = zoo.load(name)
-    estimate, plain = conditional_accuracy(net, 200_000), sample_accuracy(net, 200_000, seed=1)
+    estimate, plain = stratified_accuracy(net, 200_000), sample_accuracy(net, 200_000, seed=1)
     assert abs(estimate.value - plain.value) < 5 * math.hypot(estimate.error, plain.standard_error)
     assert estimate.error < plain.standard_error
 
@@ -129,7 +129,7 @@ def test_errors_fall_faster_than_of_independent_points():
     """In two dimensions besides the last, 64 times the points: less than 1/8 of the error."""
     net = zoo.load("4/3")
     few, many = (
-        math.sqrt(np.mean([conditional_accuracy(net, k, seed=s).error ** 2 for s in range(30)]))
+        math.sqrt(np.mean([stratified_accuracy(net, k, seed=s).error ** 2 for s in range(30)]))
         for k in (2**12, 2**18)
     )
     assert many < few / 12.0
@@ -138,20 +138,20 @@ def test_errors_fall_faster_than_of_independent_points():
 def test_threads_change_nothing():
     net = network(6, 5)
     samples = 3 * 40 * GROUPS * LANES + 7
-    first = conditional_accuracy(net, samples, seed=3, threads=1, replicates=3)
+    first = stratified_accuracy(net, samples, seed=3, threads=1, replicates=3)
     for threads in (2, 5):
-        other = conditional_accuracy(net, samples, seed=3, threads=threads, replicates=3)
+        other = stratified_accuracy(net, samples, seed=3, threads=threads, replicates=3)
         assert (other.value, other.error) == (first.value, first.error)
-    assert conditional_accuracy(net, 1000, seed=4).value != first.value
+    assert stratified_accuracy(net, 1000, seed=4).value != first.value
 
 
 def test_one_input_and_no_neuron_on():
     alone = ReluRNN([1.0, -1.0], np.zeros((2, 2)), [[1.0, 2.0]], task="argmax")
-    estimate = conditional_accuracy(alone, 10)
+    estimate = stratified_accuracy(alone, 10)
     assert (estimate.value, estimate.error) == (1.0, 0.0)
     off = ReluRNN([0.0], [[0.0]], [[1.0], [2.0]])
     for ties, value in (("split", 0.5), ("wrong", 0.0)):
-        assert conditional_accuracy(off, 100, ties=ties).value == value
+        assert stratified_accuracy(off, 100, ties=ties).value == value
 
 
 def test_points_are_rounded_up_to_whole_groups():
@@ -159,9 +159,9 @@ def test_points_are_rounded_up_to_whole_groups():
     net = network(5, 4)
     a_point = 3 * 5 * 6 + 4 * 4 * 5
     for samples, groups in ((1, 2), (129, 3), (1024, 16), (1025, 32)):
-        estimate = conditional_accuracy(net, samples)
+        estimate = stratified_accuracy(net, samples)
         assert estimate.operations == groups * (LANES * a_point + 4 * 5)
-        assert estimate.estimator == f"conditional, 4 values, {groups * LANES} points"
+        assert estimate.estimator == f"stratified, 4 values, {groups * LANES} points"
         assert estimate.claim == "standard error"
         assert estimate.seconds > 0
 
@@ -179,7 +179,7 @@ def test_points_are_rounded_up_to_whole_groups():
 )
 def test_wrong_calls_are_refused(options, error, message):
     with pytest.raises(error, match=message):
-        conditional_accuracy(network(), **options)
+        stratified_accuracy(network(), **options)
 
 
 # --- mask sequences -------------------------------------------------------------------------

@@ -6,10 +6,10 @@ import pytest
 
 import conevol
 from conevol.estimators import estimator
-from conevol.estimators.conditional import operations_a_point
 from conevol.estimators.note_cones import SIMPLEX_OPERATIONS
 from conevol.estimators.note_order import in_note_order
 from conevol.estimators.note_original import note_parts
+from conevol.estimators.stratified import operations_a_point
 from conevol.kernels.operations import clip_operations
 
 
@@ -104,10 +104,10 @@ def test_cones_with_noise():
     assert estimate.operations > len(seen) * SIMPLEX_OPERATIONS
 
 
-def test_conditional_sampling(monkeypatch):
+def test_stratified_sampling(monkeypatch):
     """The kernel on one group of each replicate; the points themselves are free."""
     rng = np.random.default_rng(7)
-    module = counted.kernels("conditional")
+    module = counted.kernels("stratified")
     x = rng.standard_normal((4, module.LANES))
 
     def fill(*args):
@@ -125,7 +125,7 @@ def test_conditional_sampling(monkeypatch):
         network = conevol.ReluRNN(*weights, task="argmax")
         shifts, sums = np.zeros((1, 5), dtype=np.uint64), np.zeros(1)
         counted.TALLY[0] = 0
-        module.conditional_range(
+        module.stratified_range(
             *map(counted.objects, weights), 0, module.FIRST, values,
             shifts[0], shifts, 1, 0, 1, sums,
         )  # fmt: skip

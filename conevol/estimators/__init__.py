@@ -7,6 +7,7 @@ from conevol.estimators.propagation import propagated_accuracy
 from conevol.estimators.pruning import pruned_mixture_accuracy
 from conevol.estimators.registry import Estimator, estimator, estimator_names
 from conevol.estimators.sampling import SampledAccuracy, gaussian_inputs, sample_accuracy
+from conevol.estimators.stratified import stratified_accuracy
 from conevol.estimators.top_patterns import top_patterns_accuracy
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
     "propagated_accuracy",
     "pruned_mixture_accuracy",
     "sample_accuracy",
+    "stratified_accuracy",
     "top_patterns_accuracy",
 ]

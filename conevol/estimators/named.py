@@ -8,6 +8,7 @@ from conevol.bounds import accuracy_bounds
 from conevol.estimators.conditional import conditional_accuracy
 from conevol.estimators.estimate import Estimate
 from conevol.estimators.hybrid import accuracy_hybrid
+from conevol.estimators.stratified import stratified_accuracy
 from conevol.network import ReluRNN
 
 
@@ -30,6 +31,27 @@ def conditional(
     kind: Any = points
     return conditional_accuracy(
         network, samples, seed=seed, points=kind, replicates=replicates, threads=1
+    )
+
+
+def stratified(
+    network: ReluRNN,
+    *,
+    seed: int = 0,
+    samples: int = 10_000,
+    values: int = 4,
+    replicates: int = 16,
+) -> Estimate:
+    """`stratified_accuracy` on one thread.
+
+    Examples
+    --------
+    >>> from conevol import zoo
+    >>> stratified(zoo.load("4/3"), samples=4096).claim
+    'standard error'
+    """
+    return stratified_accuracy(
+        network, samples, seed=seed, values=values, replicates=replicates, threads=1
     )
 
 

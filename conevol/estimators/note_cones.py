@@ -49,7 +49,7 @@ def cone_probabilities(
 
 # Mean operations of a fraction of five half-spaces in five dimensions; they spread from a quarter
 # of it to twice as much, with the panels of the quadrature and the precision it needs.
-SIMPLEX_OPERATIONS = 98_000
+SIMPLEX_OPERATIONS = 130_000
 
 
 def _simplices(

@@ -46,6 +46,7 @@ ENTRIES: dict[str, Entry] = {
     "bounds": Entry(_HERE + "named:bounds"),
     "hybrid": Entry(_HERE + "named:hybrid"),
     "conditional": Entry(_HERE + "named:conditional"),
+    "stratified": Entry(_HERE + "named:stratified"),
     "masks": Entry(_HERE + "masks:mask_sequence_accuracy"),
     "propagation": Entry(_HERE + "propagation:propagated_accuracy"),
     "pruning": Entry(_HERE + "pruning:pruned_mixture_accuracy"),
