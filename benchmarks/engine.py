@@ -107,6 +107,7 @@ def run() -> None:
         row, each = _row("Gaussian correlations", _correlations(d, count), allowed, True)
         rows.append(row)
         values[f"correlations_d{d}"] = f"{each:.3g}"
+        values[f"scipy_d{d}"] = row[-1]
     for d, (allowed, count) in HALF_SPACES.items():
         row, each = _row("2 d half-spaces", _half_spaces(d, count), allowed, False)
         rows.append(row)

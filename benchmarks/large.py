@@ -22,6 +22,9 @@ REFERENCE = 2**23
 SAMPLES = (30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000, 300_000, 1_000_000)
 # Families of estimators: label, marker, colour, members from cheap to dear.
 FAMILIES: dict[str, tuple[str, str, list[str]]] = {
+    "stratified": (
+        "*", "#A6192E", [f"stratified:samples={2**k}" for k in (8, 10, 12, 14, 16, 18, 20)]
+    ),
     "conditional, random": (
         "o", "#0072B2", [f"conditional:samples={2**k}" for k in (7, 9, 11, 13, 15, 17)]
     ),
