@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
     from conevol.network import ReluRNN
 
+# Of `cdf` and of `density`, by the rule of `Estimate`.
+CDF_OPERATIONS, DENSITY_OPERATIONS = 3, 4
+
 _erfc = np.frompyfunc(math.erfc, 1, 1)
 
 
@@ -50,3 +53,12 @@ def roots(covariance: NDArray[np.float64]) -> NDArray[np.float64]:
     """Matrices (..., d, d) whose transposes times themselves are the covariances."""
     values, vectors = np.linalg.eigh(covariance)
     return np.sqrt(np.maximum(values, 0.0))[..., :, None] * np.swapaxes(vectors, -1, -2)
+
+
+def root_operations(d: int) -> int:
+    """Of one matrix of `roots`.
+
+    The symmetric QR algorithm with vectors is charged its textbook 9 d^3 flops (Golub and Van
+    Loan, 4th ed., section 8.3), two of them a multiply-add; LAPACK's own are not seen.
+    """
+    return 9 * d**3 // 2 + d + d * d

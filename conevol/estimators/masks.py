@@ -84,7 +84,7 @@ def mask_sequence_accuracy(
     Returns
     -------
     Estimate
-        It claims nothing.  The operations of exact fractions are not among those it counts.
+        It claims nothing.  With exact fractions, operations are not counted.
 
     Raises
     ------
@@ -104,7 +104,7 @@ def mask_sequence_accuracy(
         raise ConevolError(f"method is {method!r}, expected 'sampled' or 'exact'")
     n, hidden = network.n, network.hidden
     cones = mask_cones(network, background)
-    operations = len(cones) * n * (hidden * (hidden + 1) + (n - 1) * hidden * hidden + n * hidden)
+    operations: int | None = None
     if method == "exact":
         from conevol._fraction import fraction
 
@@ -112,7 +112,9 @@ def mask_sequence_accuracy(
     else:
         x = gaussian_inputs(samples, n, seed=seed)
         value = _sampled(cones, x)
-        operations += len(x) * (n - 1) * n
+        # Pattern and linear maps of every cone, then n - 1 conditions of every input.
+        maps = n * (hidden * (hidden + 1) + (n - 1) * hidden * hidden + n * hidden)
+        operations = len(cones) * maps + len(x) * (n - 1) * n
     return Estimate(
         estimator=f"mask sequences, {background}, {method}",
         value=value,

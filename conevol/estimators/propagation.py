@@ -10,7 +10,15 @@ import numpy as np
 
 from conevol.analysis.order import order_moments
 from conevol.errors import ConevolError
-from conevol.estimators._normal import cdf, density, pairs_of, roots
+from conevol.estimators._normal import (
+    CDF_OPERATIONS,
+    DENSITY_OPERATIONS,
+    cdf,
+    density,
+    pairs_of,
+    root_operations,
+    roots,
+)
 from conevol.estimators.estimate import Estimate
 from conevol.estimators.sampling import gaussian_inputs
 
@@ -130,7 +138,7 @@ def propagated_accuracy(
     True
     """
     started = time.perf_counter()
-    n, hidden = network.n, network.hidden
+    n = network.n
     pairs = pairs_of(network, "propagation")
     if given not in ("order", "nothing"):
         raise ConevolError(f"given is {given!r}, expected 'order' or 'nothing'")
@@ -149,14 +157,13 @@ def propagated_accuracy(
     draws = samples * len(pairs) // len(mean)
     noise = gaussian_inputs(draws, 2 * n, seed=seed)
     shares = [_share_right(c + noise @ root) for c, root in zip(centre, roots(joint), strict=True)]
-    once = n * (2 * hidden**3 + 2 * n * hidden**2 + hidden**2 * (8 * _NODES + 4))
-    once += n * hidden * (n + hidden)
     return Estimate(
         estimator=f"propagation, given {given}",
         value=float(np.mean(shares)),
         claim="none",
         error=float("nan"),
-        operations=len(mean) * (once + 10 * (2 * n) ** 3 + draws * 4 * n * n),
+        operations=len(mean)
+        * (_moment_operations(network) + root_operations(2 * n) + draws * 4 * n * n),
         seconds=time.perf_counter() - started,
     )
 
@@ -177,6 +184,15 @@ def _propagate(network: ReluRNN, mean: Array, covariance: Array) -> tuple[Array,
         # Stein's lemma: a Gaussian's covariance with max(z, 0) is that with z times P(z > 0).
         x_h = x_z * on[:, None, :]
     return h_mean, h_cov, x_h
+
+
+def _moment_operations(network: ReluRNN) -> int:
+    """Of the moments of inputs and logits, from one mean and covariance of the inputs."""
+    n, k = network.n, network.hidden
+    # `relu_moments`: ten a pair and node; ten more a pair; and those of every neuron.
+    relu = (10 * _NODES + 10) * k * k + (_NODES + 11 + CDF_OPERATIONS + DENSITY_OPERATIONS) * k
+    linear = 2 * k**3 + (n + 4) * k * k + (2 * n + 1) * k
+    return n * (relu + linear) + n * k * (1 + k + 2 * n)
 
 
 def _share_right(drawn: Array) -> float:

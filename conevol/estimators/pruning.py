@@ -10,7 +10,15 @@ import numpy as np
 
 from conevol.analysis.order import order_moments
 from conevol.errors import ConevolError
-from conevol.estimators._normal import cdf, density, pairs_of, roots
+from conevol.estimators._normal import (
+    CDF_OPERATIONS,
+    DENSITY_OPERATIONS,
+    cdf,
+    density,
+    pairs_of,
+    root_operations,
+    roots,
+)
 from conevol.estimators.estimate import Estimate
 from conevol.estimators.sampling import gaussian_inputs
 
@@ -118,19 +126,19 @@ def pruned_mixture_accuracy(
     for t in range(n):
         mixture.z = network.W_hh @ mixture.h
         mixture.z[:, :, t] += network.W_hi
-        operations += len(mixture.weight) * hidden * hidden * t
+        operations += len(mixture.weight) * hidden * hidden * n
         mixture.h = np.zeros_like(mixture.z)
         for j in range(hidden):
-            operations += len(mixture.weight) * _cut_operations(n)
+            operations += len(mixture.weight) * 2 * (_cut_operations(n) + 1)
             mixture = _reduced(_split(mixture, j), components, discard, rng)
     readout = network.W_oh @ mixture.h
     operations += len(mixture.weight) * n * hidden * n
     if judge == "cuts":
         right = _by_cuts(mixture, readout)
-        operations += len(right) * (n - 1) * _cut_operations(n)
+        operations += len(right) * n * (_cut_operations(n) + 1)
     else:
         right = _by_draws(mixture, readout, gaussian_inputs(draws, n, seed=seed))
-        operations += len(right) * (10 * n**3 + draws * 2 * n * n)
+        operations += len(right) * (root_operations(n) + draws * 2 * n * n)
     total = mixture.weight.sum() if discard == "renormalise" else 1.0
     return Estimate(
         estimator=f"Gaussian-mixture pruning, {components} components, {discard}, {judge}",
@@ -165,8 +173,8 @@ def _by_draws(mixture: _Mixture, readout: Array, noise: Array) -> Array:
 
 
 def _cut_operations(n: int) -> int:
-    """Of one cut: covariance times normal, its moments, and two children's rank-one changes."""
-    return n * n + 2 * n + 16 + 2 * (n * n + n)
+    """Of one side of one cut: covariance times normal, moments, and the rank-one change."""
+    return 3 * n * n + 6 * n + 6 + CDF_OPERATIONS + DENSITY_OPERATIONS
 
 
 def _start(network: ReluRNN) -> _Mixture:
