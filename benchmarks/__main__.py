@@ -10,6 +10,7 @@ from benchmarks import report
 NAMES = (
     "fractions", "networks", "longer_inputs", "sampling_check", "startup", "pictures", "engine",
     "digits", "peers", "quality", "note", "estimators", "large", "alignment", "ascent", "bounds",
+    "operators",
 )  # fmt: skip
 # What takes long, or changes only with the matrices, is run by name only.
 ON_DEMAND = ("references", "billion", "laws")

@@ -12,6 +12,7 @@ from conevol.analysis.masks import (
     singular_shares,
     spectrum,
 )
+from conevol.analysis.operator_law import OperatorLaw, draw_operators, operator_law
 from conevol.analysis.order import OrderMoments, order_moments
 from conevol.analysis.sites import LayerSite, RecurrentSite
 from conevol.analysis.spectra import NodeSpectra, draw_spectra, node_spectra
@@ -25,17 +26,20 @@ __all__ = [
     "MaskedOperator",
     "Neighbours",
     "NodeSpectra",
+    "OperatorLaw",
     "OrderMoments",
     "RecurrentSite",
     "Spectrum",
     "align",
     "code_table",
+    "draw_operators",
     "draw_spectra",
     "impulse_pairs",
     "interchange_accuracy",
     "masked_operator",
     "neighbours",
     "node_spectra",
+    "operator_law",
     "order_moments",
     "singular_shares",
     "spectrum",
