@@ -1,13 +1,16 @@
 """The command line, run in the process as a user would call it."""
 
+import contextlib
 import json
 import math
+import signal
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
 import conevol
+import conevol.bounds
 from conevol.cli import main
 
 
@@ -187,3 +190,65 @@ def test_bounds_go_on_from_a_file(tmp_path):
     assert refused.exit_code == 1
     assert "another network" in refused.output
     assert run("accuracy", "--bounds", "--map", tmp_path / "map.png").exit_code == 1
+
+
+def test_hybrid_is_that_of_the_library():
+    options = ["--hybrid", "--samples", 500, "--seed", 3, "--width", 0.2]
+    printed = run_json("accuracy", "6/4", *options)
+    same = conevol.accuracy_hybrid(conevol.zoo.load("6/4"), 500, seed=3, width=0.2)
+    assert printed["accuracy"] == same.value
+    assert printed["standard_error"] == same.standard_error > 0.0
+    assert printed["explored"] == 1.0 - same.sampled
+    assert printed["samples"] == 500
+    text = run("accuracy", "6/4", *options).output
+    assert "(standard error)" in text
+    assert f"{100 * printed['explored']:.4g} % of the inputs" in text
+
+
+def test_hybrid_of_a_network_that_is_explored_wholly():
+    printed = run_json("accuracy", "exact-2/2", "--hybrid", "--width", "1e-9", "--task", "argmax")
+    assert (printed["accuracy"], printed["standard_error"], printed["samples"]) == (0.0, 0.0, 0)
+    text = run("accuracy", "exact-2/2", "--hybrid", "--width", "1e-9").output
+    assert "standard error" not in text
+    assert "100 % of the inputs" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--hybrid", "--bounds"], "--bounds does not go with --hybrid"),
+        (["--hybrid", "--time", "1"], "--time does not go with --hybrid"),
+        (["--hybrid", "--resume", "state.npz"], "--resume does not go with --hybrid"),
+        (["--hybrid", "--map", "map.png"], "--map does not go with --hybrid"),
+        (["--samples", "10"], "--samples is for --hybrid only"),
+        (["--bounds", "--seed", "0"], "--seed is for --hybrid only"),
+        (["--hybrid", "--samples", "0"], "samples is 0, expected at least 1"),
+        (["--hybrid", "--seed", "-1"], "seed is -1, expected at least 0"),
+        (["--hybrid", "--width", "0"], "width is 0.0, expected a positive number"),
+    ],
+)
+def test_contradictions_are_refused(options, said):
+    result = run("accuracy", "4/3", *options)
+    assert result.exit_code == 1
+    assert said in result.output
+    assert len(result.output.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_an_interrupt_ends_with_the_bounds_reached(monkeypatch, lost):
+    """A real signal between two batches; lost, as where a callback of the compiler drops it."""
+    refine = conevol.bounds.refine
+
+    def interrupted(*arguments):
+        refine(*arguments)
+        with contextlib.suppress(*[KeyboardInterrupt] * lost):
+            signal.raise_signal(signal.SIGINT)
+
+    handler = signal.getsignal(signal.SIGINT)
+    monkeypatch.setattr("conevol.bounds.refine", interrupted)
+    printed = run_json("accuracy", "6/4", "--bounds")
+    assert printed["stopped"] == "interrupt"
+    assert printed["open"] > 0
+    assert 0.0 <= printed["lower"] < printed["upper"] <= 1.0
+    assert "Ctrl-C" in run("accuracy", "6/4", "--bounds").output
+    assert signal.getsignal(signal.SIGINT) is handler

@@ -59,7 +59,16 @@ LAYERS = [
         "zoo",
     },
     {"estimators", "analysis", "surprise"},
-    {"cli", "plot", "training", "training_equality", "bench", "__main__"},
+    {
+        "accuracy_command",
+        "cli",
+        "command_output",
+        "plot",
+        "training",
+        "training_equality",
+        "bench",
+        "__main__",
+    },
 ]
 ANYWHERE = {"errors", "parallel", "version"}
 HEIGHT = {part: height for height, layer in enumerate(LAYERS) for part in layer}

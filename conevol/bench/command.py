@@ -48,7 +48,7 @@ def quality_command(
 
     from conevol.bench.quality import measure_quality
     from conevol.bench.report import HEADINGS, rows, summary, write_report
-    from conevol.cli import load_model
+    from conevol.command_output import load_model
 
     console = Console()
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())

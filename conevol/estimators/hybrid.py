@@ -89,7 +89,7 @@ def accuracy_hybrid(
     Raises
     ------
     ConevolError
-        For samples or nodes < 1, a width that is not positive, or an unknown tie rule.
+        For samples or nodes < 1, a seed < 0, a width that is not positive, or an unknown tie rule.
     TaskError
         If the task is unknown or has no such n.
 
@@ -114,9 +114,9 @@ def accuracy_hybrid(
     started = time.perf_counter()
     if ties not in TIE_RULES:
         raise ConevolError(f"unknown tie rule {ties!r}, expected one of {', '.join(TIE_RULES)}")
-    for name, number in (("samples", samples), ("nodes", nodes)):
-        if number < 1:
-            raise ConevolError(f"{name} is {number}, expected at least 1")
+    for name, number, least in (("samples", samples, 1), ("nodes", nodes, 1), ("seed", seed, 0)):
+        if number < least:
+            raise ConevolError(f"{name} is {number}, expected at least {least}")
     if not width > 0.0:
         raise ConevolError(f"width is {width}, expected a positive number")
     chosen = get_task(network.task if task is None else task)
