@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks import report
-from conevol import Ensemble, ReluRNN, accuracy, fraction, zoo
+from conevol import Ensemble, ReluRNN, accuracy, fraction, symbolic, zoo
 from conevol.estimators import estimator
 from conevol.estimators.note_order import in_note_order
 from conevol.estimators.note_original import note_parts
@@ -17,6 +17,8 @@ from conevol.estimators.note_regions import Subregions, subregions
 from conevol.symbolic import conditions
 
 COPIES, NOISE = 256, 0.05
+# Copies whose accuracy is also had in closed form.
+CLOSED = 16
 REGION = [1] * 3 + [2] * 3 + [3] * 6 + [4] * 6
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 INK = "#1a1a1a"
@@ -61,6 +63,9 @@ def run() -> None:
     )  # fmt: skip
     copies = zoo.load("4/3").noisy_copies(COPIES, NOISE)
     p = accuracy(copies).value
+    # What is left of the error, against closed forms to 40 digits.
+    closed = [symbolic.accuracy(copies[i]).evaluate(40) for i in range(CLOSED)]
+    error = max(abs(float(c - float(p[i]))) for i, c in enumerate(closed))
     budget = math.sqrt(np.mean(p * (1.0 - p)) / (parts.note_operations / 72))
     values: dict[str, Any] = {
         "conditions": condition_table,
@@ -74,6 +79,8 @@ def run() -> None:
         "unlikely_cost": f"{100 * (right - truth)[~found.likely].sum():+.2f}",
         "likely_cost": f"{100 * (right - truth)[found.likely].sum():+.2f}",
         "sum_of_sizes": f"{100 * abs(right - truth).sum():.2f}",
+        "closed_copies": str(CLOSED),
+        "true_error": f"{error:.0e}",
         "sampling_at_note_budget": f"{100 * budget:.1f}",
     }
     text = f"{condition_table}\n\n{subregion_table}"
