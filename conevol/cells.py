@@ -16,7 +16,7 @@ import numpy as np
 from conevol.errors import ConevolError, WeightsError
 from conevol.network import Ensemble, ReluRNN
 from conevol.parallel import for_ranges
-from conevol.tasks import Task, get_task
+from conevol.tasks import Task, checked_regions, get_task
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -425,7 +425,7 @@ def _fan(task: Task, n: int) -> Any:
     """The task's regions as rows x_i - x_j and indices into them, in three dimensions."""
     from conevol.kernels.cells import Fan
 
-    task.check_length(n)
+    regions = checked_regions(task, n)
     rows = []
     for i in range(n):
         for j in range(i + 1, n):
@@ -433,7 +433,6 @@ def _fan(task: Task, n: int) -> Any:
             row[i], row[j] = 1.0, -1.0
             rows += [row, -row]
     planes = np.array(rows).reshape(-1, 3)
-    regions = task.regions(n)
     width = len(regions[0].normals)
     indices = np.zeros((len(regions), width), dtype=np.int64)
     for r, region in enumerate(regions):

@@ -21,7 +21,7 @@ from conevol.errors import TaskError
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["TASKS", "Region", "Task", "get_task", "ranking_task"]
+__all__ = ["TASKS", "Region", "Task", "checked_regions", "get_task", "ranking_task"]
 
 LabelFunction = Callable[["NDArray[np.float64]"], "NDArray[np.int64]"]
 # Beyond this length a fan of all orders is refused: 10! cones.
@@ -65,6 +65,25 @@ class Task:
         x = np.asarray(x, dtype=np.float64)
         self.check_length(x.shape[-1])
         return np.asarray(self.labels(x), dtype=np.int64)
+
+
+def checked_regions(task: Task, n: int) -> list[Region]:
+    """The task's regions for a length.
+
+    Raises
+    ------
+    TaskError
+        If the task does not have that length, or a region's label is no place of the input.
+    """
+    task.check_length(n)
+    regions = task.regions(n)
+    for region in regions:
+        if not 0 <= region.label < n:
+            raise TaskError(
+                f"task {task.name!r} has a region with the label {region.label}, "
+                f"expected 0 .. {n - 1}"
+            )
+    return regions
 
 
 def _difference(n: int, above: int, below: int) -> NDArray[np.float64]:

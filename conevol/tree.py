@@ -29,11 +29,11 @@ import numpy as np
 
 from conevol.engine import WORST_BOUND, cone_fraction
 from conevol.errors import ConevolError, FractionError, WeightsError
+from conevol.tasks import Task, checked_regions
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from conevol.tasks import Task
 
 __all__ = ["LimitReached", "Lost", "NodeCone", "PatternTree", "Totals"]
 
@@ -383,13 +383,12 @@ class _Walk:
 
 def task_rows(task: Task, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The task's regions as numbers of order planes: 2 pair + (1 for x_j >= x_i, i < j)."""
-    task.check_length(n)
+    regions = checked_regions(task, n)
     pairs: dict[tuple[int, int], int] = {}
     for i in range(n):
         for j in range(i + 1, n):
             pairs[i, j] = len(pairs)
             pairs[j, i] = pairs[i, j] + 1
-    regions = task.regions(n)
     rows = [
         [pairs[int(np.argmax(a)), int(np.argmin(a))] for a in region.normals] for region in regions
     ]

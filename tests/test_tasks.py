@@ -118,3 +118,19 @@ def test_get_task():
 def test_wrong_tasks_are_refused(call, message):
     with pytest.raises(TaskError, match=message):
         call()
+
+
+@pytest.mark.parametrize("n", [3, 4])
+def test_a_label_that_is_no_place_is_refused(n):
+    from dataclasses import replace
+
+    from conevol import ReluRNN, accuracy
+    from conevol.tasks import Region
+
+    def regions(n):
+        return [Region(n, region.normals) for region in TASKS["argmax"].regions(n)]
+
+    task = replace(TASKS["argmax"], regions=regions)
+    network = ReluRNN([1.0, -1.0], np.eye(2), np.ones((n, 2)))
+    with pytest.raises(TaskError, match=rf"the label {n}, expected 0 \.\. {n - 1}"):
+        accuracy(network, task=task)
