@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from conevol.cells import TIE_RULES
-from conevol.errors import ConevolError, TaskError
+from conevol.errors import ConevolError
 from conevol.estimators.estimate import Estimate
+from conevol.estimators.sampling import checked_rank
 from conevol.network import ReluRNN
 from conevol.parallel import for_ranges
-from conevol.tasks import Task, get_task
+from conevol.tasks import Task
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -95,7 +95,9 @@ def conditional_accuracy(
     True
     """
     started = time.perf_counter()
-    rank = _checked_rank(network, samples, seed, task, ties)
+    if network.n > _LONGEST:
+        raise ConevolError(f"n is {network.n}, expected at most {_LONGEST}: sample instead")
+    rank = checked_rank(network, samples, seed, task, ties, "exact integration of the last input")
     if points == "random":
         counted = samples
         sums = _run(
@@ -143,27 +145,6 @@ def operations_a_point(network: ReluRNN) -> int:
 def operations_a_piece(n: int) -> int:
     """Operations of a piece: logits and slopes moved on, one root, two distribution functions."""
     return 2 * n + 2 + 2 * _CDF
-
-
-def _checked_rank(
-    network: ReluRNN, samples: int, seed: int, task: str | Task | None, ties: str
-) -> int:
-    if ties not in TIE_RULES:
-        raise ConevolError(f"unknown tie rule {ties!r}, expected one of {', '.join(TIE_RULES)}")
-    if samples < 1:
-        raise ConevolError(f"samples is {samples}, expected at least 1")
-    if not 0 <= seed < 2**63:
-        raise ConevolError(f"seed is {seed}, expected 0 .. 2^63 - 1")
-    if network.n > _LONGEST:
-        raise ConevolError(f"n is {network.n}, expected at most {_LONGEST}: sample instead")
-    chosen = get_task(network.task if task is None else task)
-    chosen.check_length(network.n)
-    if chosen.rank is None:
-        raise TaskError(
-            f"task {chosen.name!r} is not to name the entry of one rank, as exact integration of "
-            "the last input needs; use sample_accuracy"
-        )
-    return chosen.rank(network.n)
 
 
 @cache

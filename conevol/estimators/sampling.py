@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from conevol.cells import TIE_RULES
-from conevol.errors import ConevolError
+from conevol.errors import ConevolError, TaskError
 from conevol.network import ReluRNN
 from conevol.parallel import for_ranges
 from conevol.tasks import Task, get_task
@@ -134,6 +134,23 @@ def gaussian_inputs(samples: int, n: int, *, seed: int = 0) -> NDArray[np.float6
     x = np.empty((samples, n))
     kernels.fill_inputs(seed, 0, samples, 0, -(-samples // kernels.BLOCK), x)
     return x
+
+
+def checked_rank(
+    network: ReluRNN, samples: int, seed: int, task: str | Task | None, ties: str, method: str
+) -> int:
+    """Rank that the task names, after checks of what a draw needs; `method` is for the error."""
+    if ties not in TIE_RULES:
+        raise ConevolError(f"unknown tie rule {ties!r}, expected one of {', '.join(TIE_RULES)}")
+    _check_draw(samples, seed)
+    chosen = get_task(network.task if task is None else task)
+    chosen.check_length(network.n)
+    if chosen.rank is None:
+        raise TaskError(
+            f"task {chosen.name!r} is not to name the entry of one rank, as {method} needs; "
+            "use sample_accuracy"
+        )
+    return chosen.rank(network.n)
 
 
 def _check_draw(samples: int, seed: int) -> None:

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conevol.cells import TIE_RULES
-from conevol.errors import ConevolError, TaskError
+from conevol.errors import ConevolError
 from conevol.estimators.estimate import Estimate
+from conevol.estimators.sampling import checked_rank
 from conevol.network import ReluRNN
 from conevol.parallel import for_ranges
 from conevol.separation import root_fractions
-from conevol.tasks import Task, get_task
+from conevol.tasks import Task
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -92,7 +92,14 @@ def stratified_accuracy(
     True
     """
     started = time.perf_counter()
-    rank = _checked_rank(network, samples, seed, values, replicates, task, ties)
+    if values < 1:
+        raise ConevolError(f"values is {values}, expected at least 1")
+    if replicates < 2:
+        raise ConevolError(
+            f"replicates is {replicates}, expected at least 2: "
+            "the standard error comes from their spread"
+        )
+    rank = checked_rank(network, samples, seed, task, ties, "stratified sampling")
 
     from conevol.kernels.gaussian import LANES
 
@@ -116,33 +123,6 @@ def operations_a_point(network: ReluRNN, values: int) -> int:
     """Operations of a point, but for the products of W_hi and the values, which lanes share."""
     hidden, n = network.hidden, network.n
     return (n - 1) * hidden * (hidden + 1) + values * n * hidden
-
-
-def _checked_rank(
-    network: ReluRNN, samples: int, seed: int, values: int, replicates: int,
-    task: str | Task | None, ties: str,
-) -> int:  # fmt: skip
-    if ties not in TIE_RULES:
-        raise ConevolError(f"unknown tie rule {ties!r}, expected one of {', '.join(TIE_RULES)}")
-    if samples < 1:
-        raise ConevolError(f"samples is {samples}, expected at least 1")
-    if values < 1:
-        raise ConevolError(f"values is {values}, expected at least 1")
-    if replicates < 2:
-        raise ConevolError(
-            f"replicates is {replicates}, expected at least 2: "
-            "the standard error comes from their spread"
-        )
-    if not 0 <= seed < 2**63:
-        raise ConevolError(f"seed is {seed}, expected 0 .. 2^63 - 1")
-    chosen = get_task(network.task if task is None else task)
-    chosen.check_length(network.n)
-    if chosen.rank is None:
-        raise TaskError(
-            f"task {chosen.name!r} is not to name the entry of one rank, as stratified sampling "
-            "needs; use sample_accuracy"
-        )
-    return chosen.rank(network.n)
 
 
 @cache
