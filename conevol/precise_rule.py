@@ -1,4 +1,4 @@
-"""Gauss-Legendre collocation and the nodes of panels, as double-doubles.
+"""Gauss-Legendre nodes, weights and collocation, as double-doubles.
 
 The constants of `conevol.kernels.schlafli_dd`, worked out in mpmath once, when a
 cone first needs them.
@@ -14,7 +14,7 @@ import numpy as np
 
 from conevol.kernels.schlafli import NODES
 
-__all__ = ["collocation", "place_nodes_dd"]
+__all__ = ["collocation", "gauss_nodes"]
 
 # A context of its own leaves the user's precision alone; only one thread may be in it, as
 # mpmath's functions change the precision while they work.
@@ -39,6 +39,13 @@ def _nodes() -> list:
 
 
 @lru_cache(maxsize=1)
+def gauss_nodes() -> np.ndarray:
+    """The nodes on [-1, 1], high and low parts (2, NODES)."""
+    with _LOCK:
+        return np.array(_split(_nodes()))
+
+
+@lru_cache(maxsize=1)
 def collocation() -> tuple[np.ndarray, np.ndarray]:
     """Integration matrix, transposed (2, NODES, NODES), and weights (2, NODES) on [-1, 1]."""
     with _LOCK:
@@ -55,21 +62,3 @@ def collocation() -> tuple[np.ndarray, np.ndarray]:
         transposed = [entry(i, j) for j in range(NODES) for i in range(NODES)]
         matrix = np.array([part.reshape(NODES, NODES) for part in _split(transposed)])
         return matrix, np.array(_split(w))
-
-
-def place_nodes_dd(panels: int, kappa_max: float) -> tuple[np.ndarray, np.ndarray]:
-    """q, (r / 2 pi) dr/dx and (1 / 2 pi) dr/dx at the nodes of every panel, (panels, 3, NODES)."""
-    with _LOCK:
-        scale = _mp.sqrt(kappa_max)
-        half = _mp.asinh(scale) / (2 * panels)
-        values = []
-        for panel in range(panels):
-            psi = [half * (2 * panel + 1 + x) for x in _nodes()]
-            r = [_mp.sinh(t) / scale for t in psi]
-            edge = [_mp.cosh(t) * half / (scale * 2 * _mp.pi) for t in psi]
-            values += [t * t for t in r]
-            values += [s * t for s, t in zip(edge, r, strict=True)]
-            values += edge
-        high, low = _split(values)
-        shape = (panels, 3, NODES)
-        return high.reshape(shape), low.reshape(shape)

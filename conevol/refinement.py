@@ -8,10 +8,11 @@ from conevol.budget import Budget
 from conevol.kernels.doubledouble import DD_EPS
 from conevol.kernels.general import OK, lattice_data
 from conevol.kernels.integral import TAIL_SAFETY
+from conevol.kernels.precise_nodes import place_nodes_dd
 from conevol.kernels.rounding import amplification, rounding_units
 from conevol.kernels.schlafli import NODES, WORK_ROWS, U, panel_count
 from conevol.kernels.schlafli_dd import sweep_dd
-from conevol.precise_rule import collocation, place_nodes_dd
+from conevol.precise_rule import collocation, gauss_nodes
 
 __all__ = ["refine", "simplex_sets"]
 
@@ -43,7 +44,7 @@ def refine(
         return None
     matrix, weights = collocation()
     panels = panel_count(kappa_max, LONGEST_PANEL)
-    nodes, nodes_lo = place_nodes_dd(panels, kappa_max)
+    nodes, nodes_lo = place_nodes_dd(panels, kappa_max, gauss_nodes())
     value, _, tail = sweep_dd(
         dims, pointer, facets, kappa[0], kappa[1], h[0], h[1], nodes, nodes_lo, matrix, weights
     )

@@ -11,8 +11,9 @@ from conevol.engine import incidence
 from conevol.kernels import general, integral, rounding, schlafli
 from conevol.kernels.axis import choose_axes, nearest_point, smallest_cap
 from conevol.kernels.geometry import rotate_rows
+from conevol.kernels.precise_nodes import place_nodes_dd
 from conevol.kernels.schlafli_dd import sweep_dd
-from conevol.precise_rule import collocation, place_nodes_dd
+from conevol.precise_rule import collocation, gauss_nodes
 from conevol.reduction import reduce_normals
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -136,7 +137,7 @@ def test_precise_rule_extends_the_float_rule():
     with mp.workdps(40):
         total = mp.fsum(mp.mpf(h) + mp.mpf(l) for h, l in weights.T)
         assert abs(total - 2) < 1e-30
-    nodes, low = place_nodes_dd(2, 9.0)
+    nodes, low = place_nodes_dd(2, 9.0, gauss_nodes())
     work = np.empty((schlafli.WORK_ROWS, schlafli.NODES))
     schlafli.place_nodes(1, 2, 9.0, work)
     assert np.allclose(
@@ -145,10 +146,28 @@ def test_precise_rule_extends_the_float_rule():
     assert (abs(low) <= 2.0**-53 * abs(nodes)).all()
 
 
+@pytest.mark.parametrize("kappa_max", [1e-9, 0.3, 1.0, 40.0, 1e6, 1e15, 1e28])
+def test_precise_nodes_are_those_of_mpmath(kappa_max):
+    x = gauss_nodes()
+    panels = schlafli.panel_count(kappa_max, 0.75)
+    found = place_nodes_dd(panels, kappa_max, x)
+    with mp.workdps(50):
+        scale = mp.sqrt(mp.mpf(kappa_max))
+        psi_max = mp.asinh(scale)
+        half = psi_max / (2 * panels)
+        for panel in {0, panels // 2, panels - 1}:
+            for j in range(0, schlafli.NODES, 5):
+                psi = half * (2 * panel + 1 + mp.mpf(x[0, j]) + mp.mpf(x[1, j]))
+                r, edge = mp.sinh(psi) / scale, mp.cosh(psi) * half / (2 * mp.pi * scale)
+                for row, exact in enumerate((r * r, r * edge, edge)):
+                    high, low = (mp.mpf(part[panel, row, j]) for part in found)
+                    assert abs((high + low) / exact - 1) < 64 * (1 + psi_max) * mp.mpf(2) ** -104
+
+
 @pytest.mark.parametrize("d", [4, 5, 6])
 def test_double_double_sweep_is_right_to_thirty_digits(d):
     (_, dims, pointer, facets, kappa, h, kappa_max, _), _, _ = data(np.eye(d))
-    nodes, low = place_nodes_dd(4, kappa_max)
+    nodes, low = place_nodes_dd(4, kappa_max, gauss_nodes())
     matrix, weights = collocation()
     hi, lo, tail = sweep_dd(
         dims, pointer, facets, kappa[0], kappa[1], h[0], h[1], nodes, low, matrix, weights
