@@ -137,7 +137,7 @@ def _of_polygon(normals: NDArray[np.float64]) -> Boundary:
 
 def _of_rays(normals: NDArray[np.float64]) -> Boundary:
     """The boundary in any dimension, by double description."""
-    from conevol.engine import incidence
+    from conevol.incidence import incidence
     from conevol.kernels.general import facet_rows
     from conevol.reduction import kept_rows, reduce_normals
 

@@ -89,3 +89,6 @@ def as_budget(memory: float | None, seconds: float | None) -> Budget:
             "math.inf is no limit"
         )
     return Budget(memory, seconds)
+
+
+DEFAULT = Budget()

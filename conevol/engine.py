@@ -8,16 +8,16 @@ calls, makes an error of that.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
-from conevol.budget import Budget
+from conevol.budget import DEFAULT, Budget
 from conevol.errors import FractionError
-from conevol.exact_rays import exact_rays, integer_rows
+from conevol.incidence import incidence, row_space_rays
 from conevol.kernels import general as _general
 from conevol.kernels import rays as _rays
 from conevol.kernels import simplicial as _simplicial
@@ -25,6 +25,7 @@ from conevol.kernels.schlafli import NODES
 from conevol.parallel import for_ranges
 from conevol.reduction import PARALLEL, Reduced, reduce_normals
 from conevol.refinement import refine, simplex_sets
+from conevol.slivers import drop_slivers
 
 __all__ = [
     "EXACT_METHODS",
@@ -32,8 +33,6 @@ __all__ = [
     "cone_fraction",
     "fraction_of_rays",
     "fractions",
-    "incidence",
-    "simplicial_fractions",
 ]
 
 EXACT_METHODS = ("auto", "subsets", "lattice")
@@ -45,7 +44,7 @@ FEW_RAYS = 2_000
 # A value known less well than this, absolutely, is no value.
 WORST_BOUND = 1e-6
 # Cones a task of a thread that are not done together.
-_FEW = 4
+_FEW = 1
 # Lattices of subsets up to this dimension are kept for the next cone; int32 numbers their faces.
 _KEPT_DIMENSION, _MAX_SUBSET_DIMENSION = 16, 30
 STATUS = {
@@ -87,8 +86,9 @@ class Info:
     why: str = ""
 
 
+# What slivers of the size of a rounding lead to.
+UNRESOLVED = ("inconsistent", "no axis", "ill-conditioned")
 Result = tuple[float, float, Info]
-DEFAULT = Budget()
 
 
 @lru_cache(maxsize=3)
@@ -99,62 +99,6 @@ def _kept_subsets(d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 def subsets(d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """`boolean_lattice` of d rays, kept if it is small."""
     return _kept_subsets(d) if d <= _KEPT_DIMENSION else _simplicial.boolean_lattice(d)
-
-
-def _bits(mask: int, words: int) -> list[int]:
-    return [mask >> 64 * w & (1 << 64) - 1 for w in range(words)]
-
-
-def _unit(vector: list[int]) -> list[float]:
-    """A vector of integers of any size as a unit vector of doubles."""
-    largest = max(map(abs, vector))
-    scaled = [float(Fraction(x, largest)) for x in vector]
-    length = math.hypot(*scaled)
-    return [x / length for x in scaled]
-
-
-def incidence(
-    signs: np.ndarray, max_rays: int | None = None, budget: Budget = DEFAULT
-) -> tuple[str, np.ndarray, np.ndarray]:
-    """Extreme rays (n, d) of {x : signs x >= 0} and the ray sets (k, words) of its rows.
-
-    Rows as from `reduce_normals`, of full column rank.  Returns ("float" or
-    "exact", rays, sets), the way the signs were decided; ("empty", ...) for a cone
-    without interior and ("too large", ...) beyond max_rays or the budget.
-    """
-    most = budget.rays(*signs.shape)
-    most = most if max_rays is None else min(most, max_rays)
-    status, rays, tight = _rays.extreme_rays(signs, most, budget.ray_tests)
-    how = "float"
-    if status in (_rays.DOUBTFUL, _rays.DEFICIENT):
-        found = exact_rays(integer_rows(signs), most, budget.exact_ray_tests)
-        how, status = "exact", _rays.TOO_MANY
-        if found is not None:
-            rays, tight = pack_rays(*found, *signs.shape)
-            status = _rays.OK if len(rays) else _rays.EMPTY
-    if status == _rays.EMPTY:
-        how = "empty"
-    elif status == _rays.TOO_MANY:
-        how = "too large"
-    return how, rays, _rays.transpose_bits(tight, len(signs))
-
-
-def pack_rays(
-    vectors: list[list[int]], masks: list[int], k: int, d: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Integer rays and the masks of their k tight rows as unit vectors and bit sets."""
-    words = (k + 63) // 64
-    tight = np.array([_bits(m, words) for m in masks], dtype=np.uint64).reshape(-1, words)
-    return np.array([_unit(v) for v in vectors]).reshape(-1, d), tight
-
-
-def row_space_rays(reduced: Reduced, rays: np.ndarray) -> np.ndarray:
-    """The rays of the chosen columns' cone as unit rays of the row space."""
-    if not reduced.rotated:
-        return rays
-    values = reduced.signs @ rays.T
-    solution = np.linalg.lstsq(reduced.hi, values, rcond=None)[0].T
-    return np.ascontiguousarray(solution / np.linalg.norm(solution, axis=1)[:, None])
 
 
 def _refined(
@@ -316,6 +260,10 @@ def _fraction(reduced: Reduced, budget: Budget, rtol: float, method: str) -> Res
         # Projections can do what elimination cannot.
         again = _by_lattice(reduced, budget, rtol)
         result = again if again[1] < result[1] else result
+    if result[2].status in UNRESOLVED:
+        thicker = drop_slivers(reduced, budget)
+        if thicker is not None:
+            return _fraction(thicker, budget, rtol, method)
     value, bound, info = result
     # No fraction is negative, so 0 is nearer to it than a negative value.
     return max(value, 0.0), min(1.0, bound + reduced.moved / math.pi), info
@@ -326,52 +274,8 @@ def cones_a_task(d: int) -> int:
     return max(1, 2048 >> d)
 
 
-def simplicial_fractions(
-    normals: np.ndarray, rtol: float = RTOL, threads: int | None = None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Fractions and error bounds of N simplicial cones, normals (N, d, d), on several threads.
-
-    Each cone is computed alone, so the results do not depend on the number of
-    threads.  Returns (values, bounds, nodes, ok); where ok is False the cone needs
-    `cone_fraction`.  The memory grows like 2^d: see `Budget.subsets_refused`.
-    """
-    normals = np.ascontiguousarray(normals, dtype=float)
-    count, d = normals.shape[:2]
-    values, bounds = np.full(count, np.nan), np.ones(count)
-    statuses, panels = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64)
-    lattice = subsets(d)
-    for_ranges(
-        lambda start, stop: _simplicial.simplicial_range(
-            normals, *lattice, rtol, start, stop, values, bounds, panels, statuses
-        ),
-        count, cones_a_task(d), threads,
-    )  # fmt: skip
-    ok = (statuses == _simplicial.OK) & (bounds <= rtol * values)
-    return values, bounds, panels * NODES, ok
-
-
-def lattice_fractions(
-    normals: np.ndarray, budget: Budget, rtol: float, method: str, threads: int | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The same of N cones of any kind, normals (N, k, d), k >= d >= 2, by their face lattices.
-
-    Returns results (N, 2), values and bounds, faces, nodes and which cones were done.
-    """
-    count, k, d = normals.shape
-    results, counts = np.full((count, 2), np.nan), np.zeros((count, 2), dtype=np.int64)
-    done = np.zeros(count, dtype=bool)
-    fewest = d if method == "lattice" else d + 1
-    limits = (float(budget.rays(k, d)), budget.ray_tests, budget.memory, budget.seconds)
-    # Twice as near as what `reduce_normals` looks at.
-    least = 2.0 * PARALLEL if k > d else -1.0
-    for_ranges(
-        lambda start, stop: _general.lattice_range(
-            normals, fewest, least, limits, rtol, start, stop, results, counts, done
-        ),
-        count, max(1, 512 >> d), threads,
-    )  # fmt: skip
-    # The lattice of rays leaves out the vertex.
-    return results, counts[:, 0] + 1, counts[:, 1] * NODES, done
+# Computes cones start..stop of a batch in one kernel call; says which of them were done.
+Together = Callable[[int, int], np.ndarray]
 
 
 class Fractions(NamedTuple):
@@ -385,6 +289,52 @@ class Fractions(NamedTuple):
     nodes: np.ndarray
 
 
+def _by_subsets_together(normals: np.ndarray, rtol: float, found: Fractions) -> Together:
+    """Simplicial cones, normals (N, d, d), by the lattice of subsets."""
+    count, d = normals.shape[:2]
+    lattice = subsets(d)
+    statuses, panels = np.zeros((2, count), dtype=np.int64)
+
+    def together(start: int, stop: int) -> np.ndarray:
+        _simplicial.simplicial_range(
+            normals, *lattice, rtol, start, stop, found.values, found.bounds, panels, statuses
+        )
+        here = slice(start, stop)
+        found.methods[here], found.faces[here] = "subsets", 1 << d
+        found.nodes[here] = panels[here] * NODES
+        return (statuses[here] == _simplicial.OK) & (
+            found.bounds[here] <= rtol * found.values[here]
+        )
+
+    return together
+
+
+def _by_lattice_together(
+    normals: np.ndarray, budget: Budget, rtol: float, method: str, found: Fractions
+) -> Together:
+    """Cones of any kind, normals (N, k, d), k >= d >= 2, by their face lattices."""
+    count, k, d = normals.shape
+    results, counts = np.full((count, 2), np.nan), np.zeros((count, 2), dtype=np.int64)
+    done = np.zeros(count, dtype=bool)
+    fewest = d if method == "lattice" else d + 1
+    limits = (float(budget.rays(k, d)), budget.ray_tests, budget.memory, budget.seconds)
+    # Twice as near as what `reduce_normals` looks at.
+    least = 2.0 * PARALLEL if k > d else -1.0
+
+    def together(start: int, stop: int) -> np.ndarray:
+        _general.lattice_range(
+            normals, fewest, least, limits, rtol, start, stop, results, counts, done
+        )
+        here = slice(start, stop)
+        found.values[here], found.bounds[here] = results[here].T
+        # The lattice of rays leaves out the vertex.
+        found.methods[here], found.faces[here] = "lattice", counts[here, 0] + 1
+        found.nodes[here] = counts[here, 1] * NODES
+        return done[here]
+
+    return together
+
+
 def fractions(
     normals: np.ndarray,
     threads: int | None = None,
@@ -394,39 +344,45 @@ def fractions(
 ) -> Fractions:
     """Fractions, error bounds and what was done, of N cones, normals (N, k, d), d >= 1.
 
+    Each cone is computed alone, so the results do not depend on the number of threads.
+    What a kernel cannot do of its range is done in the same task, beside the other tasks' kernels.
+
     Raises
     ------
     FractionError
         For the first cone, in their order, whose fraction cannot be computed.
     """
     count, k, d = normals.shape
-    values, bounds = np.empty(count), np.empty(count)
-    methods = np.full(count, "subsets", dtype=object)
-    ranks, faces, nodes = (np.full(count, n) for n in (d, 1 << min(d, 62), 0))
-    left = np.arange(count)
+    found = Fractions(
+        np.full(count, np.nan), np.ones(count), np.full(count, "", dtype=object),
+        *(np.full(count, n) for n in (d, 0, 0)),
+    )  # fmt: skip
     subsets_only = k == d and method != "lattice"
     if count > 1 and subsets_only and d <= _KEPT_DIMENSION and not budget.subsets_refused(d):
-        values, bounds, nodes, ok = simplicial_fractions(normals, rtol, threads)
-        left = np.flatnonzero(~ok)
+        together, chunk = _by_subsets_together(normals, rtol, found), cones_a_task(d)
     elif (
         count > 1 and k >= d >= 2 and not subsets_only
         and method != "subsets" and not budget.any_lattice_refused(d)
     ):  # fmt: skip
-        results, faces, nodes, ok = lattice_fractions(normals, budget, rtol, method, threads)
-        values, bounds = results.T.copy()
-        methods[ok] = "lattice"
-        left = np.flatnonzero(~ok)
+        together = _by_lattice_together(normals, budget, rtol, method, found)
+        chunk = max(1, 512 >> d)
+    else:
+        together, chunk = None, _FEW
 
     def work(start: int, stop: int) -> None:
-        for i in left[start:stop]:
+        left = np.arange(start, stop)
+        if together is not None:
+            left = left[~together(start, stop)]
+        for i in left:
             value, bound, info = cone_fraction(normals[i], budget, rtol, method)
             if info.status != "ok" or not bound <= WORST_BOUND:
                 raise failure(normals[i].shape, info, int(i) if count > 1 else None)
-            values[i], bounds[i], methods[i] = value, bound, info.method
-            ranks[i], faces[i], nodes[i] = info.rank, info.faces, info.nodes
+            row = value, bound, info.method, info.rank, info.faces, info.nodes
+            for array, entry in zip(found, row, strict=True):
+                array[i] = entry
 
-    for_ranges(work, len(left), _FEW, threads)
-    return Fractions(values, bounds, methods.astype(str), ranks, faces, nodes)
+    for_ranges(work, count, chunk, threads)
+    return found._replace(methods=found.methods.astype(str))
 
 
 def failure(

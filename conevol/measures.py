@@ -19,10 +19,9 @@ from conevol.engine import (
     WORST_BOUND,
     Info,
     failure,
-    incidence,
-    row_space_rays,
 )
 from conevol.errors import FractionError, NormalsError
+from conevol.incidence import incidence, row_space_rays
 from conevol.kernels import measures as _kernels
 from conevol.parallel import for_ranges
 from conevol.reduction import Reduced, kept_rows, reduce_normals

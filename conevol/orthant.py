@@ -215,8 +215,9 @@ def _one(cov: NDArray[np.float64], index: tuple[int, ...]) -> tuple[float, float
 
 def _factored(factor: Factor) -> tuple[float, float]:
     """Fraction and bound of the cone {x : A x >= 0}, A = M sqrt(D), with exact combinatorics."""
-    from conevol.engine import DEFAULT, RTOL, WORST_BOUND, failure, fraction_of_rays, pack_rays
+    from conevol.engine import DEFAULT, RTOL, WORST_BOUND, failure, fraction_of_rays
     from conevol.exact_rays import exact_rays, primitive_fractions
+    from conevol.incidence import pack_rays
     from conevol.kernels.rays import transpose_bits
 
     hi, lo = factor.parts()

@@ -19,6 +19,7 @@ from conevol import precision
 from conevol.budget import Budget
 from conevol.engine import RTOL, cone_fraction, fractions
 from conevol.reduction import reduce_normals
+from conevol.slivers import drop_slivers
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -270,6 +271,29 @@ def test_a_row_space_deficient_up_to_rounding_is_paid_for_in_the_bound(d):
     assert info.rank == d - 1
     assert bound >= reduced.moved / math.pi
     assert abs(value - 1 / math.factorial(d)) <= bound
+
+
+@pytest.mark.parametrize("d", [5, 6, 7, 8])
+def test_implied_half_spaces_that_rounding_makes_slivers_are_dropped(d):
+    """Which rotations leave slivers without distances depends on the last bits of each."""
+    rng = np.random.default_rng(d)
+    dropped = 0
+    for _ in range(40):
+        turned = np.vstack([chain(d), between(d)]) @ rotation(rng, d)
+        value, bound, info = cone_fraction(turned)
+        assert info.status == "ok"
+        assert abs(value - 1 / math.factorial(d)) <= bound < 1e-11
+        thicker = drop_slivers(reduce_normals(turned, merge=True), Budget())
+        if thicker is not None:
+            dropped += 1
+            assert set(range(d - 1)) <= set(thicker.kept)
+    assert dropped > 20
+
+
+def test_a_facet_is_no_sliver():
+    for eps in (1e-12, 1e-3, 1.0):
+        normals = np.vstack([np.eye(4), [1.0, 1.0, 1.0, -eps]])
+        assert drop_slivers(reduce_normals(normals), Budget()) is None
 
 
 def test_a_refinement_that_fails_is_not_preferred():

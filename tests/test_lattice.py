@@ -6,7 +6,7 @@ from cones import cross_polytope, cube, random_cone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conevol.engine import incidence
+from conevol.incidence import incidence
 from conevol.kernels import lattice as kernels
 from conevol.kernels.general import facet_rows
 from conevol.kernels.simplicial import boolean_lattice

@@ -33,6 +33,7 @@ LAYERS = [
         "engine",
         "exact_rays",
         "fraction",
+        "incidence",
         "intrinsic",
         "measures",
         "orthant",
@@ -41,6 +42,7 @@ LAYERS = [
         "refinement",
         "report",
         "separation",
+        "slivers",
     },
     {
         "ascent",

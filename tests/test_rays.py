@@ -6,8 +6,8 @@ from cones import between, chain, cross_polytope, cube, random_cone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conevol.engine import incidence
 from conevol.exact_rays import exact_rays, independent, integer_rows
+from conevol.incidence import incidence
 from conevol.kernels import rays as kernels
 from conevol.reduction import reduce_normals
 

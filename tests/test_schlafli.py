@@ -7,7 +7,7 @@ from cones import nearly_lineal, random_cone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conevol.engine import incidence
+from conevol.incidence import incidence
 from conevol.kernels import general, integral, rounding, schlafli
 from conevol.kernels.axis import choose_axes, nearest_point, smallest_cap
 from conevol.kernels.geometry import rotate_rows

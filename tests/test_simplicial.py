@@ -7,7 +7,7 @@ from cones import equicorrelated, nearly_equal_pair, rotation, tridiagonal
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conevol.engine import cone_fraction, fractions, simplicial_fractions
+from conevol.engine import cone_fraction, fractions
 from conevol.kernels import simplicial as kernels
 from conevol.kernels.axis import balanced_axis
 
@@ -133,11 +133,12 @@ def test_batches_equal_single_cones_whatever_the_threads():
     a = rng.normal(size=(40, 5, 5))
     a[7, 1] = -a[7, 0]  # no interior
     a[8, 1] = a[8, 0]  # not simplicial
-    *_, ok = simplicial_fractions(a)
-    assert np.flatnonzero(~ok).tolist() == [7, 8]
-    values, bounds, *_ = fractions(a, threads=2)
-    again, *_ = fractions(a, threads=1)
-    assert (values == again).all()
+    found = fractions(a, threads=2)
+    for entries, again in zip(found, fractions(a, threads=1), strict=True):
+        assert (entries == again).all()
+    values, bounds = found.values, found.bounds
+    assert found.methods[7:9].tolist() == ["closed", "lattice"]
+    assert set(found.methods[:7]) == {"subsets"}
     assert values.tolist() == [cone_fraction(x)[0] for x in a]
     assert values[7] == 0.0
     assert (bounds <= 1e-11 * values).all()
