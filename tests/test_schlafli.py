@@ -164,6 +164,29 @@ def test_precise_nodes_are_those_of_mpmath(kappa_max):
                     assert abs((high + low) / exact - 1) < 64 * (1 + psi_max) * mp.mpf(2) ** -104
 
 
+@pytest.mark.parametrize("longest", [0.25, 2.0, 4.0])
+@pytest.mark.parametrize("kappa_max", [1e-9, 0.3, 1.0, 40.0, 1e6, 1e15])
+def test_nodes_are_those_of_mpmath(kappa_max, longest):
+    panels = min(schlafli.panel_count(kappa_max, longest), 9)
+    work = np.empty((schlafli.WORK_ROWS, schlafli.NODES))
+    with mp.workdps(30):
+        scale = mp.sqrt(mp.mpf(kappa_max))
+        psi_max = mp.asinh(scale)
+        half = psi_max / (2 * panels)
+        if 2 * half > 4:
+            pytest.skip("such panels are not used")
+        for panel in {0, panels // 2, panels - 1}:
+            schlafli.place_nodes(panel, panels, kappa_max, work)
+            for j, x in enumerate(schlafli.GAUSS_X):
+                psi = half * (2 * panel + 1 + mp.mpf(x))
+                r, edge = mp.sinh(psi) / scale, mp.cosh(psi) * half / (2 * mp.pi * scale)
+                for row, exact in zip(
+                    (schlafli.Q, schlafli.WEIGHT, schlafli.EDGE_WEIGHT),
+                    (r * r, r * edge, edge), strict=True,
+                ):  # fmt: skip
+                    assert abs(work[row, j] / exact - 1) < (16 + 8 * psi_max) * schlafli.U
+
+
 @pytest.mark.parametrize("d", [4, 5, 6])
 def test_double_double_sweep_is_right_to_thirty_digits(d):
     (_, dims, pointer, facets, kappa, h, kappa_max, _), _, _ = data(np.eye(d))

@@ -153,22 +153,39 @@ def fma(typingctx, a, b, c):
     return lanes_type(lanes_type, lanes_type, lanes_type), generate
 
 
+def _halved(builder, x, combine):
+    """All lanes combined to one, always in the same order (halves with halves)."""
+    width = LANES
+    while width > 1:
+        width //= 2
+        kind = ir.VectorType(_INT, width)
+        low = ir.Constant(kind, list(range(width)))
+        high = ir.Constant(kind, list(range(width, 2 * width)))
+        undefined = ir.Constant(x.type, ir.Undefined)
+        x = combine(
+            builder.shuffle_vector(x, undefined, low), builder.shuffle_vector(x, undefined, high)
+        )
+    return builder.extract_element(x, _INT(0))
+
+
 @intrinsic
 def total(typingctx, a):
-    """Sum of the lanes, always in the same order (halves added to halves)."""
+    """Sum of the lanes."""
 
     def generate(context, builder, signature, args):
-        x, width = args[0], LANES
-        while width > 1:
-            width //= 2
-            kind = ir.VectorType(_INT, width)
-            low = ir.Constant(kind, list(range(width)))
-            high = ir.Constant(kind, list(range(width, 2 * width)))
-            undefined = ir.Constant(x.type, ir.Undefined)
-            x = builder.fadd(
-                builder.shuffle_vector(x, undefined, low),
-                builder.shuffle_vector(x, undefined, high),
-            )
-        return builder.extract_element(x, _INT(0))
+        return _halved(builder, args[0], builder.fadd)
+
+    return types.float64(lanes_type), generate
+
+
+@intrinsic
+def largest(typingctx, a):
+    """Largest of the lanes."""
+
+    def generate(context, builder, signature, args):
+        def larger(x, y):
+            return builder.select(builder.fcmp_ordered(">", x, y), x, y)
+
+        return _halved(builder, args[0], larger)
 
     return types.float64(lanes_type), generate

@@ -53,6 +53,14 @@ def dd_fma(ch, cl, ah, al, bh, bl):
 
 
 @inline_kernel
+def dd_fma_doubles(ch, cl, a, b):
+    """c + a b for doubles a, b: error <= 4 u^2 (|c| + |a b|), relative to the terms."""
+    p, e = two_prod(a, b)
+    s, t = two_sum(ch, p)
+    return fast_two_sum(s, t + (cl + e))
+
+
+@inline_kernel
 def dd_fms_loose(ch, cl, ah, al, bh, bl):
     """c - a b, error <= 8 u^2 (|c| + |a b|): relative to the terms, not to the result."""
     p = ah * bh
@@ -63,13 +71,11 @@ def dd_fms_loose(ch, cl, ah, al, bh, bl):
 
 @inline_kernel
 def dd_div(ah, al, bh, bl):
-    """(a / b) for b != 0."""
+    """(a / b) for b != 0, relative error <= 15 u^2 (DWDivDW2)."""
     q = ah / bh
-    rh, rl = dd_fms(ah, al, q, 0.0, bh, bl)
-    q2 = rh / bh
-    rh, rl = dd_fms(rh, rl, q2, 0.0, bh, bl)
-    q, q2 = fast_two_sum(q, q2)
-    return dd_add(q, q2, rh / bh, 0.0)
+    p, e = two_prod(bh, q)
+    p, e = fast_two_sum(p, fma(bl, q, e))
+    return fast_two_sum(q, ((ah - p) + (al - e)) / bh)
 
 
 @inline_kernel

@@ -18,6 +18,7 @@ from conevol.kernels.doubledouble import (
     dd_add,
     dd_div,
     dd_fma,
+    dd_fma_doubles,
     dd_fms,
     dd_mul,
     dd_sqrt,
@@ -94,7 +95,7 @@ def covariance_gram(cov, w, hi, lo, ah, al):
     for i in range(d):
         sh, sl, size = 0.0, 0.0, 0.0
         for l in range(d):
-            sh, sl = dd_fma(sh, sl, cov[i, l], 0.0, w[l], 0.0)
+            sh, sl = dd_fma_doubles(sh, sl, cov[i, l], w[l])
             size += abs(cov[i, l]) * w[l]
         ah[0, i], al[0, i] = sh, sl
         nh, nl = dd_fma(nh, nl, sh, sl, w[i], 0.0)
@@ -129,7 +130,7 @@ def orthant_fraction(cov, dims, pointer, facets, rtol, factor, work):
             continue
         grown = covariance_gram(cov, w, matrices[0], matrices[1], vectors[0], vectors[1])
         kappa_max, worst = subset_geometry(kappa, h, lengths, matrices, vectors)
-        loss = 4.0 * d * DD_EPS * (1.0 + grown) / worst
+        loss = 8.0 * d * DD_EPS * (1.0 + grown) / worst
         if not loss < 1e-16:
             continue
         v, b, _ = integrate(dims, pointer, facets, kappa, h, lengths, kappa_max, loss, rtol, work)

@@ -11,7 +11,15 @@ from fractions import Fraction
 import numpy as np
 
 from conevol.kernels._jit import inline_kernel, kernel
-from conevol.kernels.doubledouble import dd_add, dd_div, dd_fma, dd_fms, dd_mul, dd_sqrt
+from conevol.kernels.doubledouble import (
+    dd_add,
+    dd_div,
+    dd_fma,
+    dd_fms,
+    dd_mul,
+    dd_sqrt,
+    fast_two_sum,
+)
 
 # 0.35^24 / 24! < 2^-115.
 TERMS = 24
@@ -39,7 +47,8 @@ def dd_expm1(th, tl):
         sh, sl = dd_fma(_INVERSE_FACTORIALS[0, n], _INVERSE_FACTORIALS[1, n], sh, sl, rh, rl)
     sh, sl = dd_mul(sh, sl, rh, rl)
     power = math.ldexp(1.0, int(k))
-    return dd_add(power * sh, power * sl, power - 1.0, 0.0)
+    ph, pl = fast_two_sum(power, -1.0)
+    return dd_add(power * sh, power * sl, ph, pl)
 
 
 @inline_kernel

@@ -40,6 +40,7 @@ from conevol.kernels._lanes import (
     absolute,
     add,
     div,
+    largest,
     load,
     mul,
     mul_add,
@@ -71,6 +72,10 @@ def _collocation() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
 
 
 GAUSS_X, GAUSS_W, INTEGRATE_T, LEGENDRE = _collocation()
+FROM_START = GAUSS_X[None] + 1.0
+# 2^26 / 26! < 2^-62.
+TERMS = 25
+INVERSE_FACTORIALS = np.array([1.0 / math.factorial(n) for n in range(TERMS + 1)])
 
 
 @kernel
@@ -79,22 +84,42 @@ def panel_count(kappa_max, length):
     return max(1, math.ceil(math.asinh(math.sqrt(kappa_max)) / length))
 
 
+@inline_kernel
+def _sinh_cosh(t):
+    """sinh(t) and cosh(t), 0 <= t <= 2; no term is negative, so both are right to a few units."""
+    square = mul(t, t)
+    odd, even = splat(INVERSE_FACTORIALS[TERMS]), splat(INVERSE_FACTORIALS[TERMS - 1])
+    for n in range(TERMS - 2, 0, -2):
+        odd = mul_add(odd, square, splat(INVERSE_FACTORIALS[n]))
+        even = mul_add(even, square, splat(INVERSE_FACTORIALS[n - 1]))
+    return mul(t, odd), even
+
+
 @kernel
 def place_nodes(panel, panels, kappa_max, work):
     """Nodes q = r^2 of one panel, weights (r / 2 pi) dr/dx for x in [-1, 1], and weights / r.
 
-    Written to rows Q, WEIGHT and EDGE_WEIGHT of work.  kappa_max > 0.
+    Written to rows Q, WEIGHT and EDGE_WEIGHT of work.  kappa_max > 0; a panel is at most 4 long.
     """
     scale = math.sqrt(kappa_max)
     half = 0.5 * math.asinh(scale) / panels
-    for j in range(NODES):
-        psi = half * (2 * panel + 1 + GAUSS_X[j])
-        grown = math.expm1(psi)
-        sinh = 0.5 * (grown + grown / (grown + 1.0))
-        r = sinh / scale
-        work[Q, j] = r * r
-        work[EDGE_WEIGHT, j] = math.sqrt(1.0 + sinh * sinh) * half / (scale * TWO_PI)
-        work[WEIGHT, j] = r * work[EDGE_WEIGHT, j]
+    # From the panel's beginning to its nodes, by the half of that distance.
+    s, c = _sinh_cosh(mul(splat(0.5 * half), load(FROM_START, 0)))
+    sinh = mul(mul(splat(2.0), s), c)
+    cosh = mul_add(mul(splat(2.0), s), s, splat(1.0))
+    if panel > 0:
+        grown = math.expm1(2.0 * half * panel)
+        s0 = 0.5 * (grown + grown / (grown + 1.0))
+        c0 = math.sqrt(1.0 + s0 * s0)
+        sinh, cosh = (
+            mul_add(splat(s0), cosh, mul(splat(c0), sinh)),
+            mul_add(splat(c0), cosh, mul(splat(s0), sinh)),
+        )
+    r = mul(sinh, splat(1.0 / scale))
+    edge_weight = mul(cosh, splat(half / (scale * TWO_PI)))
+    store(work, Q, mul(r, r))
+    store(work, EDGE_WEIGHT, edge_weight)
+    store(work, WEIGHT, mul(r, edge_weight))
 
 
 @inline_kernel
@@ -179,14 +204,11 @@ def _tail(work):
     of the relative size of the last Legendre coefficients; half the peak stands
     for the first.
     """
-    last, peak = 0.0, 1e-300
-    for j in range(NODES):
-        peak = max(peak, 0.5 * abs(work[BUFFER, j]))
+    integrand = load(work, BUFFER)
+    peak = max(0.5 * largest(absolute(integrand)), 1e-300)
+    last = 0.0
     for n in range(NODES - 3, NODES):
-        c = 0.0
-        for j in range(NODES):
-            c += LEGENDRE[n, j] * work[BUFFER, j]
-        last = max(last, abs(c))
+        last = max(last, abs(total(mul(load(LEGENDRE, n), integrand))))
     return last * (last / peak)
 
 

@@ -20,6 +20,7 @@ from conevol.kernels.doubledouble import (
     dd_add,
     dd_div,
     dd_fma,
+    dd_fma_doubles,
     dd_fms,
     dd_fms_loose,
     dd_mul,
@@ -56,17 +57,17 @@ def top_gram(a, u, hi, lo, ah, al):
     d = a.shape[1]
     uu_h, uu_l = 0.0, 0.0
     for l in range(d):
-        uu_h, uu_l = dd_fma(uu_h, uu_l, u[l], 0.0, u[l], 0.0)
+        uu_h, uu_l = dd_fma_doubles(uu_h, uu_l, u[l], u[l])
     norm_h, norm_l = dd_sqrt(uu_h, uu_l)
     for i in range(a.shape[0]):
         sh, sl = 0.0, 0.0
         for l in range(d):
-            sh, sl = dd_fma(sh, sl, a[i, l], 0.0, u[l], 0.0)
+            sh, sl = dd_fma_doubles(sh, sl, a[i, l], u[l])
         ah[0, i], al[0, i] = dd_div(sh, sl, norm_h, norm_l)
         for j in range(i + 1):
             sh, sl = 0.0, 0.0
             for l in range(d):
-                sh, sl = dd_fma(sh, sl, a[i, l], 0.0, a[j, l], 0.0)
+                sh, sl = dd_fma_doubles(sh, sl, a[i, l], a[j, l])
             hi[0, i, j], lo[0, i, j] = dd_fms(sh, sl, ah[0, i], al[0, i], ah[0, j], al[0, j])
 
 
@@ -183,7 +184,7 @@ def simplicial_fraction(a, dims, pointer, facets, rtol, work):
     for c in range(choices):
         top_gram(a, axes[c], matrices[0], matrices[1], vectors[0], vectors[1])
         kappa_max, worst = subset_geometry(kappa, h, lengths, matrices, vectors)
-        loss = 4.0 * d * DD_EPS / worst
+        loss = 8.0 * d * DD_EPS / worst
         if not loss < 1e-16:
             continue
         v, b, n = integrate(dims, pointer, facets, kappa, h, lengths, kappa_max, loss, rtol, work)
