@@ -24,7 +24,7 @@ from conevol.kernels import simplicial as _simplicial
 from conevol.kernels.schlafli import NODES
 from conevol.parallel import for_ranges
 from conevol.reduction import PARALLEL, Reduced, reduce_normals
-from conevol.refinement import refine, simplex_sets
+from conevol.refinement import Lattice, eliminated, projected, refine
 from conevol.slivers import drop_slivers
 
 __all__ = [
@@ -102,17 +102,13 @@ def subsets(d: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 
 def _refined(
-    description: tuple[np.ndarray, np.ndarray, np.ndarray],
-    axis: np.ndarray, entries: int, budget: Budget, result: Result,
-) -> Result:  # fmt: skip
-    """The same fraction in double-double, if that fits the budget and is better so far.
-
-    The description is (hi, lo, ray sets of the rows).
-    """
+    lattice: Callable[[], Lattice | None], entries: int, budget: Budget, result: Result
+) -> Result:
+    """The same fraction in double-double, if that fits the budget and is better so far."""
     _, bound, info = result
     if not budget.refinement_fits(info.faces, entries):
         return result
-    again = refine(*description, axis, budget)
+    again = refine(lattice())
     # Where even double-double fails the bound is no number, or not positive.
     if again is None or not 0.0 < again[1] < bound:
         return result
@@ -147,7 +143,7 @@ def fraction_of_rays(
     result = value, bound, info
     if bound <= rtol * value:
         return result
-    return _refined((hi, lo, sets), axis, entries, budget, result)
+    return _refined(lambda: projected(hi, lo, sets, axis, budget), entries, budget, result)
 
 
 def _by_lattice(reduced: Reduced, budget: Budget, rtol: float) -> Result:
@@ -190,8 +186,7 @@ def _by_subsets(reduced: Reduced, budget: Budget, rtol: float) -> Result | None:
     result = value, bound, Info("ok", "subsets", d, 1 << d, panels * NODES)
     if bound <= rtol * value:
         return result
-    description = reduced.hi, reduced.lo, simplex_sets(d)
-    return _refined(description, axis, d << (d - 1), budget, result)
+    return _refined(lambda: eliminated(reduced.hi, subsets(d), axis), d << (d - 1), budget, result)
 
 
 def _half_line(reduced: Reduced) -> Result:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from conevol.budget import Budget
@@ -12,36 +14,58 @@ from conevol.kernels.precise_nodes import place_nodes_dd
 from conevol.kernels.rounding import amplification, rounding_units
 from conevol.kernels.schlafli import NODES, WORK_ROWS, U, panel_count
 from conevol.kernels.schlafli_dd import sweep_dd
+from conevol.kernels.simplicial import subset_data
 from conevol.precise_rule import collocation, gauss_nodes
 
-__all__ = ["refine", "simplex_sets"]
+__all__ = ["Lattice", "eliminated", "projected", "refine"]
 
 LONGEST_PANEL = 0.75
 
 
-def simplex_sets(d: int) -> np.ndarray:
-    """Ray sets of the d facets of a simplicial cone: all rays but one."""
-    words = (d + 63) // 64
-    every = (1 << d) - 1
-    masks = [every & ~(1 << i) for i in range(d)]
-    return np.array(
-        [[m >> 64 * w & (1 << 64) - 1 for w in range(words)] for m in masks], dtype=np.uint64
-    )
+class Lattice(NamedTuple):
+    """A face lattice and its distances in double-double about an axis.
 
-
-def refine(
-    hi: np.ndarray, lo: np.ndarray, sets: np.ndarray, axis: np.ndarray, budget: Budget
-) -> tuple[float, float, int] | None:
-    """Fraction, error bound and panels of the cone (hi + lo) x >= 0, in double-double.
-
-    sets (k, words) are the rows' ray sets.  None when the lattice or its distances
-    cannot be had.
+    Attributes
+    ----------
+    dims, pointer, facets : arrays
+        As for `conevol.kernels.schlafli.sweep`.
+    kappa : (2, faces) array
+    h : (2, entries) array
+        High and low parts.
+    kappa_max, loss : float
+        The largest kappa, and a bound of the relative error of h.
     """
-    status, dims, pointer, facets, kappa, h, kappa_max, loss = lattice_data(
-        hi, lo, sets, axis, budget.memory, budget.seconds
-    )
-    if status != OK or not loss < 1e-3:
+
+    dims: np.ndarray
+    pointer: np.ndarray
+    facets: np.ndarray
+    kappa: np.ndarray
+    h: np.ndarray
+    kappa_max: float
+    loss: float
+
+
+def projected(
+    hi: np.ndarray, lo: np.ndarray, sets: np.ndarray, axis: np.ndarray, budget: Budget
+) -> Lattice | None:
+    """Of the cone (hi + lo) x >= 0, whose rows have the ray sets (k, words), by projections."""
+    status, *lattice = lattice_data(hi, lo, sets, axis, budget.memory, budget.seconds)
+    return Lattice(*lattice) if status == OK else None
+
+
+def eliminated(
+    a: np.ndarray, subsets: tuple[np.ndarray, np.ndarray, np.ndarray], axis: np.ndarray
+) -> Lattice:
+    """Of the simplicial cone a x >= 0 on the lattice of subsets, by elimination."""
+    dims, _, facets = subsets
+    return Lattice(*subsets, *subset_data(a, axis, dims.size, facets.size))
+
+
+def refine(lattice: Lattice | None) -> tuple[float, float, int] | None:
+    """Fraction, error bound and panels, in double-double; None without distances."""
+    if lattice is None or not lattice.loss < 1e-3:
         return None
+    dims, pointer, facets, kappa, h, kappa_max, loss = lattice
     matrix, weights = collocation()
     panels = panel_count(kappa_max, LONGEST_PANEL)
     nodes, nodes_lo = place_nodes_dd(panels, kappa_max, gauss_nodes())

@@ -106,7 +106,7 @@ def test_either_axis_gives_the_same(seed, d):
     kappa, lengths, h = np.zeros(1 << d), np.zeros(1 << d), np.zeros(facets.size)
     matrices, vectors = np.empty((2, d, d, d)), np.empty((2, d + 2, d))
     kernels.top_gram(a, axis, *matrices, *vectors)
-    kappa_max, worst = kernels.subset_geometry(kappa, h, lengths, matrices, vectors)
+    kappa_max, worst = kernels.subset_geometry(kappa, h, lengths, matrices, vectors, None)
     work = kernels.work_rows(d)
     value, bound, _ = kernels.integrate(
         dims, pointer, facets, kappa, h, lengths, kappa_max, 1e-20, 1e-11, work
@@ -142,3 +142,16 @@ def test_batches_equal_single_cones_whatever_the_threads():
     assert values.tolist() == [cone_fraction(x)[0] for x in a]
     assert values[7] == 0.0
     assert (bounds <= 1e-11 * values).all()
+
+
+@pytest.mark.parametrize("d", [4, 6, 9])
+def test_elimination_and_projection_agree_in_double_double(d):
+    rng = np.random.default_rng([d, 2])
+    for _ in range(10):
+        a = rng.normal(size=(d, d))
+        value, bound, info = cone_fraction(a, rtol=1e-18, method="subsets")
+        other, other_bound, other_info = cone_fraction(a, rtol=1e-18, method="lattice")
+        assert info.method == "subsets, double-double"
+        assert other_info.method == "lattice, double-double"
+        assert bound < 1e-14 * value
+        assert abs(value - other) <= bound + other_bound

@@ -14,7 +14,6 @@ import numpy as np
 from conevol.kernels._jit import kernel
 from conevol.kernels.axis import choose_axes
 from conevol.kernels.doubledouble import (
-    DD_EPS,
     dd_add,
     dd_div,
     dd_fma,
@@ -24,7 +23,7 @@ from conevol.kernels.doubledouble import (
     dd_sqrt,
 )
 from conevol.kernels.integral import integrate
-from conevol.kernels.simplicial import subset_geometry, work_rows
+from conevol.kernels.simplicial import elimination_loss, subset_geometry, work_rows
 
 OK, NOT_DEFINITE, ILL_CONDITIONED = 0, 1, 2
 # A pivot below this share of its variance is not certainly positive in double-double.
@@ -129,8 +128,8 @@ def orthant_fraction(cov, dims, pointer, facets, rtol, factor, work):
         if not weigh(rays, sizes, axes[c], w):
             continue
         grown = covariance_gram(cov, w, matrices[0], matrices[1], vectors[0], vectors[1])
-        kappa_max, worst = subset_geometry(kappa, h, lengths, matrices, vectors)
-        loss = 8.0 * d * DD_EPS * (1.0 + grown) / worst
+        kappa_max, worst = subset_geometry(kappa, h, lengths, matrices, vectors, None)
+        loss = elimination_loss(d, worst) * (1.0 + grown)
         if not loss < 1e-16:
             continue
         v, b, _ = integrate(dims, pointer, facets, kappa, h, lengths, kappa_max, loss, rtol, work)

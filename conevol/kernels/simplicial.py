@@ -110,13 +110,13 @@ def _length(t, hi, lo, ah, al):
 
 
 @kernel
-def subset_geometry(kappa, h, lengths, matrices, vectors):
+def subset_geometry(kappa, h, lengths, matrices, vectors, low):
     """kappa, h and lengths of every face of a simplicial cone, from level 0 of the workspace.
 
     Workspace: matrices (2, d, d, d), vectors (2, d + 2, d), hi and lo; level 0 is M and alpha
-    (`top_gram` writes them).  Returns the largest kappa and the smallest pivot |p_k|^2 / |b_k|^2
-    met: 2^-104 / pivot bounds the relative error of a distance.  kappa must have 2^d entries,
-    in the order of `boolean_lattice`.
+    (`top_gram` writes them).  low is None, or arrays for the low parts of kappa and h.  Returns
+    the largest kappa and the smallest pivot |p_k|^2 / |b_k|^2 met: 2^-104 / pivot bounds the
+    relative error of a distance.  kappa must have 2^d entries, in the order of `boolean_lattice`.
     """
     d = matrices.shape[1]
     full = (1 << d) - 1
@@ -148,6 +148,8 @@ def subset_geometry(kappa, h, lengths, matrices, vectors):
                 kh[t], kl[t] = yh, yl
                 _eliminate(n + 1, p, t - 1, inv_h, inv_l, hi, lo, ah, al, gh, gl)
             kappa[face] = yh
+            if low is not None:
+                low[0][face] = yl
             kappa_max = max(kappa_max, yh)
         else:
             kappa[face] = 0.0
@@ -157,12 +159,36 @@ def subset_geometry(kappa, h, lengths, matrices, vectors):
         k = 0
         for j in range(d):
             if face >> j & 1:
-                h[e + k] = ah[t, k] / math.sqrt(hi[t, k, k])
+                if low is not None:
+                    sh, sl = dd_sqrt(hi[t, k, k], lo[t, k, k])
+                    h[e + k], low[1][e + k] = dd_div(ah[t, k], al[t, k], sh, sl)
+                else:
+                    h[e + k] = ah[t, k] / math.sqrt(hi[t, k, k])
                 worst = min(worst, hi[t, k, k] * original[j])
                 k += 1
         if n == 2:
             lengths[face] = _length(t, hi, lo, ah, al)
     return kappa_max, worst
+
+
+@inline_kernel
+def elimination_loss(d, worst):
+    """Bound of the relative error of the distances, worst as from `subset_geometry`."""
+    return 8.0 * d * DD_EPS / worst
+
+
+@kernel
+def subset_data(a, axis, faces, entries):
+    """kappa (2, faces), h (2, entries), largest kappa and relative error of h about a given axis.
+
+    High and low parts, for the double-double sweep.
+    """
+    d = a.shape[0]
+    kappa, h, lengths = np.zeros((2, faces)), np.zeros((2, entries)), np.empty(faces)
+    matrices, vectors = np.empty((2, d, d, d)), np.empty((2, d + 2, d))
+    top_gram(a, axis, matrices[0], matrices[1], vectors[0], vectors[1])
+    kappa_max, worst = subset_geometry(kappa[0], h[0], lengths, matrices, vectors, (kappa[1], h[1]))
+    return kappa, h, kappa_max, elimination_loss(d, worst)
 
 
 @kernel
@@ -183,8 +209,8 @@ def simplicial_fraction(a, dims, pointer, facets, rtol, work):
     status, value, bound, panels, best = ILL_CONDITIONED, 0.0, 1.0, 0, 0
     for c in range(choices):
         top_gram(a, axes[c], matrices[0], matrices[1], vectors[0], vectors[1])
-        kappa_max, worst = subset_geometry(kappa, h, lengths, matrices, vectors)
-        loss = 8.0 * d * DD_EPS / worst
+        kappa_max, worst = subset_geometry(kappa, h, lengths, matrices, vectors, None)
+        loss = elimination_loss(d, worst)
         if not loss < 1e-16:
             continue
         v, b, n = integrate(dims, pointer, facets, kappa, h, lengths, kappa_max, loss, rtol, work)
