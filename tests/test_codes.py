@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sys
 
+import matplotlib.image as mpl_image
 import numpy as np
 import pytest
 from scipy.cluster.hierarchy import linkage
 from scipy.spatial.distance import pdist, squareform
 
 from conevol import ReluRNN, accuracy, pattern_fractions, zoo
+from conevol.analysis.code_map import code_positions, draw_codes
 from conevol.analysis.codes import average_linkage, code_table, neighbours
 from conevol.errors import CellsError, ConevolError
 from conevol.tasks import get_task
@@ -139,3 +141,33 @@ def test_refusals():
         code_table(net).distances("cosine")
     with pytest.raises(ConevolError, match="count is 0"):
         code_table(net).clusters(0)
+
+
+def test_positions_on_the_map_have_the_leading_variances():
+    table = code_table(zoo.load("6/4"))
+    at = code_positions(table)
+    p = table.fractions / table.fractions.sum()
+    covariance = (at * p[:, None]).T @ at
+    assert np.allclose(p @ at, 0.0, atol=1e-12)
+    assert np.allclose(covariance, np.diag(table.directions()[0][:2]), atol=1e-12)
+
+
+def test_the_map_shows_every_code_and_label(tmp_path):
+    net = zoo.load("4/3")
+    table = code_table(net)
+    path = tmp_path / "codes.png"
+    draw_codes(table, path, neighbours(net))
+    image = mpl_image.imread(path)[..., :3]
+    for colour in ("#0072B2", "#E69F00", "#009E73"):
+        rgb = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+        share = (np.abs(image - rgb).max(axis=2) < 0.02).mean()
+        assert share > 0.005
+    draw_codes(code_table(zoo.load("exact-2/2")), path)
+    with pytest.raises(ConevolError, match="are not among the table's"):
+        draw_codes(table, path, neighbours(zoo.load("8/3")))
+
+
+def test_the_map_of_one_code_is_drawn(tmp_path):
+    constant = code_table(ReluRNN([0.0], [[0.0]], [[1.0], [2.0]]))
+    assert len(constant) == 1
+    draw_codes(constant, tmp_path / "codes.png", most=1)

@@ -1,6 +1,7 @@
 """What a network does inside: mask sequences, spectra, spline codes, swaps of causal variables."""
 
 from conevol.analysis.alignment import Alignment, align
+from conevol.analysis.code_map import draw_codes
 from conevol.analysis.codes import CodeTable, Neighbours, code_table, neighbours
 from conevol.analysis.interchange import InterchangeAccuracy, interchange_accuracy
 from conevol.analysis.masks import (
@@ -32,6 +33,7 @@ __all__ = [
     "Spectrum",
     "align",
     "code_table",
+    "draw_codes",
     "draw_operators",
     "draw_spectra",
     "impulse_pairs",
