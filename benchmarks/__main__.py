@@ -9,11 +9,11 @@ from benchmarks import report
 
 NAMES = (
     "fractions", "networks", "longer_inputs", "sampling_check", "startup", "pictures", "engine",
-    "digits", "peers", "quality", "note", "estimators", "large", "alignment", "ascent", "bounds",
+    "peers", "quality", "note", "estimators", "large", "alignment", "ascent", "bounds",
     "operators",
 )  # fmt: skip
 # What takes long, or changes only with the matrices, is run by name only.
-ON_DEMAND = ("references", "billion", "laws")
+ON_DEMAND = ("references", "digits", "billion", "laws")
 
 
 def main() -> None:
