@@ -11,7 +11,12 @@ from conevol.kernels import lattice as kernels
 from conevol.kernels.general import facet_rows
 from conevol.kernels.simplicial import boolean_lattice
 from conevol.reduction import reduce_normals
-from conevol.refinement import simplex_sets
+
+
+def simplex_sets(d):
+    """Ray sets of the d facets of a simplicial cone: all rays but one."""
+    every = (1 << d) - 1
+    return np.array([[every & ~(1 << i)] for i in range(d)], dtype=np.uint64)
 
 
 def lattice_of(normals):
