@@ -33,9 +33,11 @@ if TYPE_CHECKING:
 
 __all__ = ["AccuracyBounds", "Frontier", "Open", "accuracy_bounds"]
 
-# Cells that lose less than this share of the wanted width are left open the first time; if none
-# is wanted, less than this share of their prefix.
-SMALL = 3e-4
+# What loses less than this share of the wanted width is left open the first time; if none is
+# wanted, less than this share of its prefix.  The next times the share is so much smaller, and
+# after so many nothing is left open.
+SMALL = 1e-4
+SHRINK, VISITS = 0.1, 4
 # Prefixes refined at a time: at most so many, none narrower than this share of the widest.
 _BATCH, _SHARE = 512, 0.05
 # Prefixes a task of a thread.
@@ -59,6 +61,8 @@ class Open(NamedTuple):
         Of the prefix, with the bound of its error.
     right, wrong, error : float
         What it adds to the sums.
+    patterns : int
+        How many of its patterns have been looked at.
     """
 
     rank: float
@@ -69,6 +73,7 @@ class Open(NamedTuple):
     right: float = 0.0
     wrong: float = 0.0
     error: float = 0.0
+    patterns: int = 0
 
 
 @dataclass(frozen=True)
@@ -82,7 +87,7 @@ class AccuracyBounds:
     error : float
         The part of the width that is due to rounding and to ties that cannot be told.
     explored : float
-        Fraction of the inputs whose cells have been looked at.
+        Fraction of the inputs whose prefixes have been followed to the last step.
     nodes, patterns, open : int
         Numbers of prefixes met, of patterns looked at, and of prefixes that are left.
     ties : str
@@ -188,24 +193,25 @@ class Frontier:
             return
         if item.visits == 0:
             self.explored += item.fraction
-            self.patterns += found.patterns
         after = item._replace(
             rank=-found.open,
             visits=item.visits + 1,
             right=max(0.0, item.fraction - item.bound - found.value - found.open),
             wrong=found.value,
             error=found.error,
+            patterns=found.patterns,
         )
         self.right += after.right - item.right
         self.wrong += after.wrong - item.wrong
         self.error += after.error - item.error
+        self.patterns += after.patterns - item.patterns
         self.terms += 8
         if found.open > 0.0:
             heapq.heappush(self.heap, after)
 
 
 def refined(
-    tree: PatternTree, deadline: float, width: float | None, items: list[Open]
+    tree: PatternTree, deadline: float, width: float | None, exact: bool, items: list[Open]
 ) -> list[Children | Lost] | None:
     """What is found of some prefixes; None after the deadline.
 
@@ -216,7 +222,7 @@ def refined(
     settling = tree.depth - len(tree.W_hi)
     last = [item for item in items if len(item.node) == settling]
     inner = [item for item in items if len(item.node) < settling]
-    least = [SMALL * (width or item.fraction) if item.visits == 0 else 0.0 for item in last]
+    least = [0.0 if exact else _least(item, width) for item in last]
     found: dict[Node, Children | Lost] = {}
     # By length, so that those of one depth are done in one call of a kernel.
     inner.sort(key=lambda item: len(item.node))
@@ -227,21 +233,29 @@ def refined(
     return [found[item.node] for item in items]
 
 
+def _least(item: Open, width: float | None) -> float:
+    """What may be left open in a prefix now."""
+    if item.visits >= VISITS:
+        return 0.0
+    return SMALL * (width or item.fraction) * SHRINK**item.visits
+
+
 def refine(
     frontier: Frontier,
     width: float | None,
     threads: int | None,
     executor: Executor | None,
     deadline: float,
+    exact: bool = False,
 ) -> None:
-    """Refine one batch; what is interrupted or too late stays as it was."""
+    """Refine one batch, with exact at once to the end; what is interrupted stays as it was."""
     items = frontier.batch(frontier.upper - frontier.lower - (width or 0.0))
     workers = thread_count(threads)
     # A node of a long input takes long: the deadline is looked at after each.
     most = _CHUNK if frontier.tree.n < 6 else 1
     size = max(1, min(most, -(-len(items) // (4 * workers))))
     chunks = [items[at : at + size] for at in range(0, len(items), size)]
-    work = partial(refined, frontier.tree, deadline, width)
+    work = partial(refined, frontier.tree, deadline, width, exact)
     done: list[list[Children | Lost] | None] = []
     try:
         for result in in_order(work, chunks, threads, executor):

@@ -14,7 +14,7 @@ from conevol.errors import FileFormatError
 
 __all__ = ["load", "save"]
 
-_FORMAT = "conevol frontier 1"
+_FORMAT = "conevol frontier 2"
 _SUMS = ("right", "wrong", "error", "explored")
 _COUNTS = ("nodes", "patterns", "terms")
 
@@ -44,7 +44,8 @@ def save(frontier: Any, path: str | Path) -> None:
             lengths=np.array([len(item.node) for item in items], dtype=np.int64),
             nodes=np.frombuffer(b"".join(item.node for item in items), dtype=np.uint8),
             visits=np.array([item.visits for item in items], dtype=np.int64),
-            reals=np.array([(item.rank, *item[3:]) for item in items]).reshape(-1, 6),
+            patterns=np.array([item.patterns for item in items], dtype=np.int64),
+            reals=np.array([(item.rank, *item[3:8]) for item in items]).reshape(-1, 6),
         )
     os.replace(part, path)
 
@@ -75,9 +76,9 @@ def load(frontier: Any, path: str | Path, make: Any) -> None:
     ends = np.cumsum(held["lengths"]).tolist()
     nodes = held["nodes"].tobytes()
     frontier.heap = [
-        make(row[0], nodes[end - length : end], visits, *row[1:])
-        for end, length, visits, row in zip(
-            ends, held["lengths"].tolist(), held["visits"].tolist(), held["reals"].tolist(),
+        make(row[0], nodes[end - length : end], visits, *row[1:], patterns)
+        for end, length, visits, patterns, row in zip(
+            ends, *(held[name].tolist() for name in ("lengths", "visits", "patterns", "reals")),
             strict=True,
         )
     ]  # fmt: skip

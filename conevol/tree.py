@@ -112,9 +112,9 @@ class Lost:
     Attributes
     ----------
     value : float
-        Of the cells whose fraction was computed.
+        At least this, but for the error.
     open : float
-        Bound of what the other cells lose, each of them `least` at most.
+        At most so much more: what cells and whole subtrees of at most `least` lose is only bounded.
     error : float
         Bound of the error of `value`, with what cannot be told to be a tie.
     patterns, fractions : int

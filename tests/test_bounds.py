@@ -15,7 +15,7 @@ from conevol import ReluRNN, accuracy, accuracy_bounds
 from conevol.branches import grow, losses
 from conevol.cells import pattern_tree
 from conevol.errors import ConevolError, FileFormatError, TaskError
-from conevol.kernels import cut, tree
+from conevol.kernels import enclosure, tree
 
 RULES = ("first", "split", "wrong")
 
@@ -182,17 +182,44 @@ def test_children_and_losses_are_those_of_the_cells():
         assert least > 0.0 or lost.open == 0.0
 
 
-@pytest.mark.parametrize("name", ["6/4", "8/5"])
-def test_cover_is_above_the_fraction(name):
-    """And not by much: else nothing would be left open."""
+def small_cones(name):
+    """Workspace and slot of the cones of some prefixes, with their fractions and bounds."""
     net = conevol.zoo.load(name)
     whole = pattern_tree(net)
-    ratios = []
     for node in whole.prefixes(3 * net.hidden)[::7]:
         cone = whole.cone(node)
         status, _, walk = whole._walk(node, len(node), tree.REPLAY)
         assert status == tree.OK
-        cover = cut.cover(walk.cones, walk.maps.path[len(node), 0])
-        assert cone.fraction <= cover + cone.error_bound
-        ratios.append(cover / cone.fraction)
+        yield walk.cones, walk.maps.path[len(node), 0], cone.fraction, cone.error_bound
+
+
+@pytest.mark.parametrize("name", ["6/4", "8/5"])
+def test_cover_is_above_the_fraction(name):
+    """And not by much: else nothing would be left open."""
+    ratios = []
+    for cones, slot, fraction, bound in small_cones(name):
+        cover = enclosure.cover(cones, slot)
+        assert fraction <= cover + bound
+        ratios.append(cover / fraction)
     assert np.median(ratios) < 10.0
+
+
+@pytest.mark.parametrize("name", ["6/4", "8/5", "16/4"])
+def test_enclosures_hold_the_fraction(name):
+    """And are near it, mostly: else little would be gained."""
+    widths = []
+    for cones, slot, fraction, bound in small_cones(name):
+        low, high = enclosure.enclose(cones, slot)
+        assert low - bound <= fraction <= high + bound
+        widths.append((high - low) / fraction)
+    assert np.median(widths) < 0.1
+
+
+def test_less_is_looked_at_where_more_may_be_left_open():
+    whole = pattern_tree(conevol.zoo.load("6/4"))
+    nodes = whole.prefixes(18)
+    seen = [losses(whole, nodes, [least] * len(nodes)) for least in (0.0, 1e-5, 1e-4, 1e-3)]
+    for count in ("patterns", "fractions"):
+        numbers = [sum(getattr(lost, count) for lost in found) for found in seen]
+        assert numbers == sorted(numbers, reverse=True)
+        assert numbers[3] < 0.5 * numbers[0]

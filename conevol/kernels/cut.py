@@ -72,11 +72,12 @@ WIDE, AXIS_STEPS = 0.3, 20
 #   a and its low part (rows, n), norm, turn (rows,): the normals
 #   side, value (rays,): where the rays lie to a plane, from `locate`
 #   q and its low part, l (64, n), pick (64,), bad, old (n,): scratch of `ray_error` and `refine`
+#   section (rays, n), sets, face (64,), next (64,): scratch of `cover` and `enclose`
 #   fraction: address of `_fraction`
 Cones = namedtuple(
     "Cones",
     "ray ray_lo error fine tight row used size slack a a_lo norm turn side value "
-    "q q_lo l pick bad old fraction",
+    "q q_lo l pick bad old section sets face next fraction",
 )
 
 
@@ -104,6 +105,10 @@ def new_cones(n, slots, rays, rows):
         np.zeros(MAX_ROWS, np.int64),
         np.zeros(n),
         np.zeros(n),
+        np.zeros((rays, n)),
+        np.zeros(MAX_ROWS, np.uint64),
+        np.zeros(MAX_ROWS, np.uint64),
+        np.zeros(MAX_ROWS, np.int64),
         entry(_fraction, float64, float64, uint64, int64, float64).address,
     )
 
@@ -354,7 +359,7 @@ def _farthest(c, p, d):
 
 
 @inline_kernel
-def _length(c, d):
+def length(c, d):
     """Length of the axis in c.bad."""
     s = 0.0
     for l in range(d):
@@ -381,7 +386,7 @@ def opening(c, p):
         c.bad[l] = s / n
     best = 0.0
     for _ in range(AXIS_STEPS):
-        norm = _length(c, d)
+        norm = length(c, d)
         far, least = _farthest(c, p, d)
         if least > best * norm:
             best = least / norm
@@ -402,7 +407,7 @@ def opening(c, p):
             for l in range(d):
                 c.bad[l] += scale * c.a[code >> 1, l]
         _, least = _farthest(c, p, d)
-        norm = _length(c, d)
+        norm = length(c, d)
         if least > best * norm:
             best = least / norm
     return min(1.0, best)
@@ -699,80 +704,6 @@ def thickness(c, p):
             most = max(most, abs(s))
         least = min(least, most / c.norm[row])
     return least
-
-
-@inline_kernel
-def _residual(c, p, i, far, k, d):
-    """Length of the part of a section point minus that of the ray `far`, off k axes; in c.l[0]."""
-    s = far_s = 0.0
-    for l in range(d):
-        s += c.q[0, l] * c.ray[p, i, l]
-        far_s += c.q[0, l] * c.ray[p, far, l]
-    for l in range(d):
-        c.l[0, l] = c.ray[p, i, l] / s - c.ray[p, far, l] / far_s
-    for m in range(k):
-        s = 0.0
-        for l in range(d):
-            s += c.q[m, l] * c.l[0, l]
-        for l in range(d):
-            c.l[0, l] -= s * c.q[m, l]
-    s = 0.0
-    for l in range(d):
-        s += c.l[0, l] * c.l[0, l]
-    return math.sqrt(s)
-
-
-@cold_kernel
-def cover(c, p):
-    """Cheap bound of the fraction of a cone, by a box around its section u . x = 1, |u| = 1.
-
-    Points of the section are not shorter than 1, so the solid angle is at most its volume.
-    Axes are chosen greedily, by the point farthest off those before.  The section of d rays is
-    a simplex, whose volume is the product of these distances over (d - 1)!.
-    """
-    n, d = c.size[p, 0], c.size[p, 1]
-    error = c.slack[p]
-    for l in range(d):
-        c.bad[l] = 0.0
-    for i in range(n):
-        error = max(error, c.error[p, i])
-        for l in range(d):
-            c.bad[l] += c.ray[p, i, l]
-    norm = _length(c, d)
-    if not norm > 0.0:
-        return 1.0
-    for l in range(d):
-        c.bad[l] /= norm
-        c.q[0, l] = c.bad[l]
-    far, cosine = _farthest(c, p, d)
-    if cosine < 0.1 + error:
-        return 1.0
-    # Twice as far as an error of that angle moves a point of the section.
-    error = 4.0 * error / (cosine * cosine) + 16.0 * U
-    volume = 1.001 * math.gamma(0.5 * d) / (2.0 * math.pi ** (0.5 * d))
-    for k in range(1, d):
-        farthest, most = 0, -1.0
-        for i in range(n):
-            s = _residual(c, p, i, far, k, d)
-            if s > most:
-                farthest, most = i, s
-        _residual(c, p, farthest, far, k, d)
-        if most <= error:
-            volume *= 4.0 * error
-            for l in range(d):
-                c.q[k, l] = 0.0
-            continue
-        low = high = 0.0
-        for l in range(d):
-            c.q[k, l] = c.l[0, l] / most
-        for i in range(n):
-            _residual(c, p, i, far, k, d)
-            s = 0.0
-            for l in range(d):
-                s += c.q[k, l] * c.l[0, l]
-            low, high = min(low, s), max(high, s)
-        volume *= (most + error) / k if n == d else high - low + error
-    return min(1.0, volume)
 
 
 def _fraction(normals, rays, sets, size, out):

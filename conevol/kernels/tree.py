@@ -20,9 +20,9 @@ from conevol.kernels.cut import (
     CROSSES,
     INSIDE,
     OUTSIDE,
+    U,
     clip,
     cone_fraction,
-    cover,
     doubt,
     lift,
     lift_doubt,
@@ -32,6 +32,7 @@ from conevol.kernels.cut import (
     share,
 )
 from conevol.kernels.doubledouble import DD_EPS, dd_add, dd_fma
+from conevol.kernels.enclosure import cover, enclose
 
 # Statuses; the first three are those of a cut.
 OK, RAYS_FULL, ROWS_FULL, OVERFLOW, NO_PREFIX, LIMIT, LEFT_FULL = 0, 1, 2, 3, 4, 5, 6
@@ -49,6 +50,10 @@ _ZERO, _UNKNOWN = 4, -1
 _GAMMA = 8.0 * DD_EPS
 # A pattern whose planes leave more than this in doubt is measured as a whole.
 _DOUBTFUL = 1e-15
+# `cover` is too large by a factor of this at most, as a rule.
+_COVERS = 32.0
+# A plane is in doubles where its relative error is below this.
+_CLEAR = 1e-9
 
 # One network.  region_rows (regions, width) of 2 pair + (1 if negative), region_label;
 # unit is the unit roundoff of its maps, 0 where they are exact.
@@ -180,17 +185,44 @@ def _side(c, p, row, sign, slot, spare, reals):
     return clip(c, p, q, -1, row, sign, near), q
 
 
+@inline_kernel
+def _surely_beside(net, c, ws, p, i, j, pair):
+    """Where the cone lies to the plane of logits i < j if doubles can tell that, else CROSSES.
+
+    The plane is not kept: nothing is cut by it.
+    """
+    n, hidden = net.w_oh.shape
+    for l in range(n):
+        c.a[pair, l] = c.a_lo[pair, l] = 0.0
+    error = 0.0
+    for k in range(hidden):
+        size = ws.size[n - 1, k]
+        if size > 0.0 or ws.eh[n - 1, k] > 0.0:
+            w = net.w_oh[i, k] - net.w_oh[j, k]
+            for l in range(n):
+                c.a[pair, l] += w * ws.h[n - 1, k, l]
+            error += abs(w) * (ws.eh[n - 1, k] + (hidden + 4) * U * size)
+    size = put_row(c, pair, n, error, 0.0)
+    place = CROSSES
+    if error < _CLEAR * size and size < math.inf:
+        place, near = locate(c, p, pair)
+        place = place if near == 0.0 else CROSSES
+    c.norm[pair] = 0.0
+    return place
+
+
 @cold_kernel
 def _logit_place(net, c, ws, p, i, j, reals):
     """Where the cone of a pattern lies to the plane of logits i < j; _ZERO if they tie.
 
-    Computed when first asked for.  A difference that is not zero but within its
+    Computed when it is first needed.  A difference that is not zero but within its
     rounding counts as a tie, and is counted in ws.unclear.
     """
     never_inline()
     n, hidden = net.w_oh.shape
     pair = n * (n - 1) // 2 + _pair(i, j, n)
-    if ws.where[pair] != _UNKNOWN:
+    ws.where[pair] = _surely_beside(net, c, ws, p, i, j, pair)
+    if ws.where[pair] != CROSSES:
         return ws.where[pair]
     for l in range(n):
         c.a[pair, l] = c.a_lo[pair, l] = 0.0
@@ -221,29 +253,57 @@ def _logit_place(net, c, ws, p, i, j, reals):
 
 
 @inline_kernel
-def _open_leaf(c, ws, p, reals):
+def _order_place(c, p, i, j, pair, reals):
+    """Where the cone of a pattern lies to the plane of inputs i < j, which a difference tells."""
+    positive = negative = False
+    base = c.turn[pair] + (c.size[p, 1] + 3) * U
+    for r in range(c.size[p, 0]):
+        s = c.ray[p, r, i] - c.ray[p, r, j]
+        if abs(s) <= c.norm[pair] * (c.error[p, r] + base):
+            place, near = locate(c, p, pair)
+            if near > 0.0:
+                reals[ERROR] += doubt(c, p, 0.0, near)
+            return place
+        positive = positive or s > 0.0
+        negative = negative or s < 0.0
+    if positive and negative:
+        return CROSSES
+    return INSIDE if positive else OUTSIDE
+
+
+@inline_kernel
+def _open_leaf(net, c, ws, p, reals):
     """Begin a pattern: locate its cone to the order planes."""
-    pairs = ws.where.size // 2
+    n = net.w_oh.shape[0]
+    pairs = n * (n - 1) // 2
     ws.unclear[0] = 0
-    for pair in range(pairs):
-        ws.where[pairs + pair] = _UNKNOWN
-        ws.where[pair], near = locate(c, p, pair)
-        reals[ERROR] += doubt(c, p, 0.0, near)
+    for i in range(n):
+        for j in range(i + 1, n):
+            pair = _pair(i, j, n)
+            ws.where[pairs + pair] = _UNKNOWN
+            ws.where[pair] = _order_place(c, p, i, j, pair, reals)
+
+
+@inline_kernel
+def _meets(net, ws, region):
+    """Whether no order plane alone keeps the pattern's cone out of a region."""
+    for k in range(net.region_rows.shape[1]):
+        code = net.region_rows[region, k]
+        if ws.where[code >> 1] == (INSIDE if code & 1 else OUTSIDE):
+            return False
+    return True
 
 
 @cold_kernel
 def _piece(net, c, ws, p, region, reals):
-    """The part of a pattern's cone in one region of the task: (status, slot, -1 if empty)."""
+    """The part of a pattern's cone in a region that it `_meets`: (status, slot, -1 if empty)."""
     never_inline()
     slot = c.size.shape[0] - 4
     q = p
     for k in range(net.region_rows.shape[1]):
         code = net.region_rows[region, k]
-        place = ws.where[code >> 1]
-        sign = -1 if code & 1 else 1
-        if place == (OUTSIDE if sign > 0 else INSIDE):
-            return OK, -1
-        if place == CROSSES:
+        if ws.where[code >> 1] == CROSSES:
+            sign = -1 if code & 1 else 1
             status, q = _side(c, q, code >> 1, sign, slot, slot + 1, reals)
             if status != OK or q < 0:
                 return status, -1
@@ -268,7 +328,9 @@ def _cell(net, c, ws, pattern, p, label, turn, reals):
         if o == top:
             continue
         i, j, sign = (top, o, 1) if top < o else (o, top, -1)
-        place = _logit_place(net, c, ws, pattern, i, j, reals)
+        place = ws.where[pairs + _pair(i, j, n)]
+        if place == _UNKNOWN:
+            place = _logit_place(net, c, ws, pattern, i, j, reals)
         if place == _ZERO:
             ties += 1
             leader = min(leader, o)
@@ -416,13 +478,26 @@ def _measured(counts, table, value, error):
         table.fraction[at], table.error[at] = value, error
 
 
+@inline_kernel
+def _is_small(c, p, least, reals):
+    """Whether a cone's fraction is at most `least`; then it is added to SKIPPED."""
+    most = cover(c, p)
+    if least < most < _COVERS * least:
+        _, high = enclose(c, p)
+        most = min(most, high)
+    if most <= least:
+        reals[SKIPPED] += most
+    return most <= least
+
+
 @kernel
 def walk(net, c, ws, prefix, stop, mode, limit, least, out, left, table):
     """Visit the nodes below a prefix to the depth `stop`, depth first; returns a status.
 
     out = (reals, counts) are added to.  Modes SUM, ALL, WRITE and LOSS need stop = n hidden, and
     end with LIMIT after that many cells.  LOSS computes fractions of what is not wholly right
-    only, and where a bound of the loss is at most `least` adds that to SKIPPED instead.
+    only; where bounds of the loss are `least` apart at most, it adds the lower to LOST and the rest
+    to SKIPPED instead, and goes into no cone of at most that fraction.
     REPLAY and PROBE need stop = prefix.size: then the cone of the prefix is in the slot
     path[stop, 0]; PROBE takes the side that there is where the prefix asks for one that there
     is not.
@@ -434,15 +509,18 @@ def walk(net, c, ws, prefix, stop, mode, limit, least, out, left, table):
     regions = net.region_label.size
     ws.path[0, _SLOT] = 0
     depth = 0
+    prunes, small = mode == LOSS and least > 0.0, False
     while True:
-        while depth < stop:
+        while depth < stop and not small:
             status = _enter(net, c, ws, depth, prefix, mode, out)
             if status != OK:
                 return status
             depth += 1
+            if prunes and ws.path[depth - 1, _PENDING]:
+                small = _is_small(c, ws.path[depth, _SLOT], least, reals)
         if LIST <= mode <= MEASURE:
             _list_prefix(ws, depth, counts, table)
-        if mode < LIST or mode == MEASURE:
+        if (mode < LIST and not small) or mode == MEASURE:
             p = ws.path[depth, _SLOT]
             before, right, lost = reals[ERROR], reals[RIGHT], reals[LOST]
             # One more turn at the end for the pattern itself, if its ties or much of it are
@@ -453,10 +531,12 @@ def walk(net, c, ws, prefix, stop, mode, limit, least, out, left, table):
                 region = regions - 1
             else:
                 counts[PATTERNS] += 1
-                _open_leaf(c, ws, p, reals)
+                _open_leaf(net, c, ws, p, reals)
             while region < regions:
                 if turn == n:
                     region, turn = region + 1, 0
+                    while region < regions and not _meets(net, ws, region):
+                        region += 1
                     if region < regions:
                         status, piece = _piece(net, c, ws, p, region, reals)
                         if status != OK:
@@ -487,12 +567,16 @@ def walk(net, c, ws, prefix, stop, mode, limit, least, out, left, table):
                 if mode == LOSS:
                     if credit == 1.0:
                         continue
-                    most = (1.0 - credit) * cover(c, q)
-                    if most <= least:
+                    low, high = 0.0, 1.0
+                    if least > 0.0:
+                        low, high = enclose(c, q)
+                        high = high if high < 1.0 else cover(c, q)
+                    if (1.0 - credit) * (high - low) <= least:
                         if ties:
-                            reals[SKIPPED] += most
+                            reals[LOST] += (1.0 - credit) * low
+                            reals[SKIPPED] += (1.0 - credit) * (high - low)
                         elif ws.unclear[0]:
-                            reals[UNRESOLVED] += most
+                            reals[UNRESOLVED] += high
                         continue
                 counts[FRACTIONS] += 1
                 value, error, sound = cone_fraction(c, q)
@@ -534,6 +618,7 @@ def walk(net, c, ws, prefix, stop, mode, limit, least, out, left, table):
         _set_active(ws, depth // hidden, depth % hidden, False, 0.0)
         ws.path[depth + 1, _SLOT] = ws.path[depth, _SLOT_OFF]
         depth += 1
+        small = prunes and _is_small(c, ws.path[depth, _SLOT], least, reals)
 
 
 @kernel
