@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from conevol.bounds import Frontier, Open, refine
-from conevol.branches import losses
 from conevol.cells import TIE_RULES, accuracy, pattern_tree
 from conevol.cone import Cone
 from conevol.errors import ConevolError
+from conevol.estimators.sampling import check_draw
+from conevol.estimators.stratified import credits_of, shape_of, stratified_accuracy
 from conevol.tasks import Task, get_task
 
 if TYPE_CHECKING:
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
     from conevol.tree import PatternTree
 
 __all__ = ["HybridAccuracy", "accuracy_hybrid"]
+
+# Points of the pilot, and the least share of them in prefixes that several of them have with
+# which exploring is begun.
+_PILOT, _EXPLORE = 1000, 0.5
+# More of the inputs than this is sampled as a whole: a point in the cone of a prefix
+# takes ten times as long, or more where the prefixes are many, and is not stratified.
+_WORTH = 0.1
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,7 @@ class HybridAccuracy:
     sampled : float
         Fraction of the inputs that was sampled.
     samples, nodes : int
-        Numbers of samples drawn, and of prefixes met.
+        Numbers of points drawn, and of prefixes met.
     ties : str
         The tie rule.
     seconds : float
@@ -73,14 +81,17 @@ def accuracy_hybrid(
 ) -> HybridAccuracy:
     """Accuracy by exact fractions and, in the prefixes that were not explored, by samples.
 
+    Where exploring does not pay, all inputs are sampled by `stratified_accuracy`.
+
     Parameters
     ----------
     network : ReluRNN
     samples : int
-        Drawn in proportion to the fractions of the unexplored prefixes.
+        Drawn in proportion to the fractions of the unexplored prefixes; where all inputs are
+        sampled, points of `stratified_accuracy`, rounded up as there.
     width, nodes : float, int
         The tree is explored as by `accuracy_bounds` until its bounds are as near as this, or
-        so many prefixes have been met.
+        so many prefixes have been met.  With a width above 0.1 nothing is.
     seed : int
         The same seed gives the same result, whatever the number of threads.
     task, ties, threads
@@ -89,13 +100,20 @@ def accuracy_hybrid(
     Raises
     ------
     ConevolError
-        For samples or nodes < 1, a seed < 0, a width that is not positive, or an unknown tie rule.
+        For samples or nodes < 1, a seed that is not in 0 .. 2^63 - 1, a width that is not
+        positive, or an unknown tie rule.
     TaskError
         If the task is unknown or has no such n.
 
     Notes
     -----
-    Points are drawn from the Gaussian distribution within a prefix's cone (statement 29 of
+    A pilot decides whether the tree is explored: a thousand inputs, the same for every call, of
+    which at least half must share their prefix of all steps but the last with another.  So
+    much of the inputs lies in fewer prefixes than that, about (I. J. Good 1953).  If more than a
+    tenth of the inputs is left where the exploration ends, all are sampled after all.
+    Neither depends on the points that are drawn then, so the estimate is unbiased either way.
+
+    In a prefix, points are drawn from the Gaussian distribution within its cone (statement 29 of
     docs/methods.md), so none is wasted; inputs that the prefix does not read are free.  The
     number in a prefix is its share, rounded up or down at random by one systematic draw for all,
     so the mean is unbiased, and its variance at most about that of independent choices, which
@@ -105,8 +123,8 @@ def accuracy_hybrid(
     --------
     >>> from conevol import accuracy, zoo
     >>> net = zoo.load("6/4")
-    >>> result = accuracy_hybrid(net, 20_000, width=0.2)
-    >>> result.sampled < 0.5
+    >>> result = accuracy_hybrid(net, 20_000, width=0.05)
+    >>> result.sampled < 0.1
     True
     >>> abs(result.value - accuracy(net).value) < 5 * result.standard_error
     True
@@ -114,9 +132,9 @@ def accuracy_hybrid(
     started = time.perf_counter()
     if ties not in TIE_RULES:
         raise ConevolError(f"unknown tie rule {ties!r}, expected one of {', '.join(TIE_RULES)}")
-    for name, number, least in (("samples", samples, 1), ("nodes", nodes, 1), ("seed", seed, 0)):
-        if number < least:
-            raise ConevolError(f"{name} is {number}, expected at least {least}")
+    check_draw(samples, seed)
+    if nodes < 1:
+        raise ConevolError(f"nodes is {nodes}, expected at least 1")
     if not width > 0.0:
         raise ConevolError(f"width is {width}, expected a positive number")
     chosen = get_task(network.task if task is None else task)
@@ -125,38 +143,59 @@ def accuracy_hybrid(
         return HybridAccuracy(
             exact.value, 0.0, exact.error_bound, 0.0, 0, 1, ties, time.perf_counter() - started
         )
-    tree = pattern_tree(network, task=task, ties=ties)
-    frontier = Frontier(tree)
-    while frontier.heap and frontier.nodes < nodes and frontier.upper - frontier.lower > width:
-        refine(frontier, width, threads, None, math.inf)
-    left = _unexplored(frontier)
-    mass = math.fsum(item.fraction for item in left)
-    mean, error, drawn = 0.0, 0.0, 0
-    if mass > 0.0:
-        rng = np.random.default_rng(seed)
-        credit = credits_of(network, chosen, ties, points_in(tree, left, samples, rng))
-        mean, drawn = float(credit.mean()), samples
-        error = mass * float(credit.std()) / math.sqrt(samples)
+    frontier = Frontier(pattern_tree(network, task=task, ties=ties))
+    if width <= _WORTH and _shared(network) >= _EXPLORE:
+        while frontier.heap and frontier.nodes < nodes and frontier.upper - frontier.lower > width:
+            refine(frontier, width, threads, None, math.inf, exact=True)
+    if math.fsum(item.fraction for item in frontier.heap) > _WORTH:
+        parts = _whole(frontier, network, chosen, ties, samples, seed, threads)
+    else:
+        parts = _mixed(frontier, network, chosen, ties, samples, seed, threads)
     return HybridAccuracy(
-        value=frontier.right + mass * mean,
-        standard_error=error,
-        error=frontier.rounding + math.fsum(item.bound for item in left),
-        sampled=mass,
-        samples=drawn,
-        nodes=frontier.nodes,
-        ties=ties,
-        seconds=time.perf_counter() - started,
+        *parts, nodes=frontier.nodes, ties=ties, seconds=time.perf_counter() - started
     )
 
 
-def _unexplored(frontier: Frontier) -> list[Open]:
-    """The prefixes that were not looked into, in the order of the tree; others are settled."""
-    seen = [item for item in frontier.heap if item.visits]
-    left = sorted((item for item in frontier.heap if not item.visits), key=lambda i: i.node)
-    found = losses(frontier.tree, [item.node for item in seen], [0.0] * len(seen))
-    for item, lost in zip(seen, found, strict=True):
-        frontier.replace(item, lost)
-    return left
+def _shared(network: ReluRNN) -> float:
+    """Share of the pilot's inputs in prefixes of all steps but the last that others have too."""
+    x = np.random.default_rng([_PILOT, 0]).standard_normal((_PILOT, network.n))
+    prefix = np.packbits(network.pattern(x)[:, :-1].reshape(_PILOT, -1), axis=1)
+    counts = np.unique(prefix, axis=0, return_counts=True)[1]
+    return 1.0 - float((counts == 1).sum()) / _PILOT
+
+
+def _whole(
+    frontier: Frontier, network: ReluRNN, task: Task, ties: str, samples: int, seed: int,
+    threads: int | None,
+) -> tuple[float, float, float, float, int]:  # fmt: skip
+    """Value, standard error, error, part sampled, points: all inputs are sampled."""
+    if task.rank is None:
+        # There are no strata: plain points.
+        frontier = Frontier(frontier.tree)
+        return _mixed(frontier, network, task, ties, samples, seed, threads)
+    sampled = stratified_accuracy(
+        network, samples, seed=seed, task=task, ties=ties, threads=threads
+    )
+    return sampled.value, sampled.error, 0.0, 1.0, shape_of(samples)[2]
+
+
+def _mixed(
+    frontier: Frontier, network: ReluRNN, task: Task, ties: str, samples: int, seed: int,
+    threads: int | None,
+) -> tuple[float, float, float, float, int]:  # fmt: skip
+    """Value, standard error, error, part sampled, points: exact but for the prefixes left."""
+    left = sorted(frontier.heap, key=lambda item: item.node)
+    mass = math.fsum(item.fraction for item in left)
+    error = frontier.rounding + math.fsum(item.bound for item in left)
+    if mass == 0.0:
+        return frontier.right, 0.0, error, 0.0, 0
+    x = points_in(frontier.tree, left, samples, np.random.default_rng(seed))
+    if task.rank is None:
+        credit = _credits_in_python(network, task, ties, x)
+    else:
+        credit = credits_of(network, task.rank(network.n), ties, x, threads)
+    spread = mass * float(credit.std()) / math.sqrt(samples)
+    return frontier.right + mass * float(credit.mean()), spread, error, mass, samples
 
 
 def points_in(
@@ -178,10 +217,10 @@ def points_in(
     return x
 
 
-def credits_of(
+def _credits_in_python(
     network: ReluRNN, task: Task, ties: str, x: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Credit of every input under a tie rule."""
+    """`credits_of` for a label function that is Python code."""
     logits, label = network.forward(x), task(x)
     best = logits.max(axis=1)
     tied = (logits == best[:, None]).sum(axis=1)

@@ -97,7 +97,7 @@ def sample_accuracy(
     """
     if ties not in TIE_RULES:
         raise ConevolError(f"unknown tie rule {ties!r}, expected one of {', '.join(TIE_RULES)}")
-    _check_draw(samples, seed)
+    check_draw(samples, seed)
     chosen = get_task(network.task if task is None else task)
     chosen.check_length(network.n)
 
@@ -128,7 +128,7 @@ def gaussian_inputs(samples: int, n: int, *, seed: int = 0) -> NDArray[np.float6
     >>> gaussian_inputs(1000, 3).shape
     (1000, 3)
     """
-    _check_draw(samples, seed)
+    check_draw(samples, seed)
     from conevol.kernels import sampling as kernels
 
     x = np.empty((samples, n))
@@ -142,7 +142,7 @@ def checked_rank(
     """Rank that the task names, after checks of what a draw needs; `method` is for the error."""
     if ties not in TIE_RULES:
         raise ConevolError(f"unknown tie rule {ties!r}, expected one of {', '.join(TIE_RULES)}")
-    _check_draw(samples, seed)
+    check_draw(samples, seed)
     chosen = get_task(network.task if task is None else task)
     chosen.check_length(network.n)
     if chosen.rank is None:
@@ -153,7 +153,8 @@ def checked_rank(
     return chosen.rank(network.n)
 
 
-def _check_draw(samples: int, seed: int) -> None:
+def check_draw(samples: int, seed: int) -> None:
+    """Raise for what cannot be drawn."""
     if samples < 1:
         raise ConevolError(f"samples is {samples}, expected at least 1")
     if not 0 <= seed < 2**63:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 __all__ = ["stratified_accuracy"]
 
+# Independent shifts.
+REPLICATES = 16
 # Items of a task of a thread.
 _CHUNK = 16
 
@@ -32,7 +34,7 @@ def stratified_accuracy(
     *,
     seed: int = 0,
     values: int = 4,
-    replicates: int = 16,
+    replicates: int = REPLICATES,
     task: str | Task | None = None,
     ties: str = "first",
     threads: int | None = None,
@@ -101,13 +103,8 @@ def stratified_accuracy(
         )
     rank = checked_rank(network, samples, seed, task, ties, "stratified sampling")
 
-    from conevol.kernels.gaussian import LANES
-
-    # Of one replicate alone there is no spread.
-    replicates = min(replicates, max(2, -(-samples // LANES)))
-    groups = -(-samples // (LANES * replicates))
+    replicates, groups, points = shape_of(samples, replicates)
     means = _replicate_means(network, rank, ties, values, replicates, groups, seed, threads)
-    points = replicates * groups * LANES
     return Estimate(
         estimator=f"stratified, {values} values, {points} points",
         value=float(means.mean()),
@@ -117,6 +114,16 @@ def stratified_accuracy(
         + replicates * groups * values * network.hidden,
         seconds=time.perf_counter() - started,
     )
+
+
+def shape_of(samples: int, replicates: int = REPLICATES) -> tuple[int, int, int]:
+    """Replicates, groups of lanes in each, and points in all, for so many samples."""
+    from conevol.kernels.gaussian import LANES
+
+    # Of one replicate alone there is no spread.
+    replicates = min(replicates, max(2, -(-samples // LANES)))
+    groups = -(-samples // (LANES * replicates))
+    return replicates, groups, replicates * groups * LANES
 
 
 def operations_a_point(network: ReluRNN, values: int) -> int:
@@ -130,6 +137,28 @@ def _steps(count: int) -> NDArray[np.uint64]:
     return root_fractions(count)
 
 
+def credits_of(
+    network: ReluRNN, rank: int, ties: str, x: NDArray[np.float64], threads: int | None
+) -> NDArray[np.float64]:
+    """Credits (points,) of inputs (points, n) whose label is the entry of a rank."""
+    from conevol.kernels import stratified as kernels
+
+    credit = np.empty(len(x))
+    for_ranges(
+        lambda start, stop: kernels.credits_range(
+            network.W_hi, network.W_hh, network.W_oh, rank, _rule(ties), x, start, stop, credit
+        ),
+        -(-len(x) // kernels.LANES), _CHUNK, threads,
+    )  # fmt: skip
+    return credit
+
+
+def _rule(ties: str) -> int:
+    from conevol.kernels import stratified as kernels
+
+    return {"first": kernels.FIRST, "split": kernels.SPLIT, "wrong": kernels.WRONG}[ties]
+
+
 def _replicate_means(
     network: ReluRNN, rank: int, ties: str, values: int, replicates: int,
     groups: int, seed: int, threads: int | None,
@@ -137,7 +166,6 @@ def _replicate_means(
     """The mean credit of every shift, (replicates,)."""
     from conevol.kernels import stratified as kernels
 
-    rule = {"first": kernels.FIRST, "split": kernels.SPLIT, "wrong": kernels.WRONG}[ties]
     # Normal numbers are made in pairs; one more coordinate is the last input's.
     count = network.n - 1 + (network.n - 1) % 2 + 1
     steps = _steps(count)
@@ -146,7 +174,7 @@ def _replicate_means(
     sums = np.empty(replicates * blocks)
     for_ranges(
         lambda start, stop: kernels.stratified_range(
-            network.W_hi, network.W_hh, network.W_oh, rank, rule, values, steps,
+            network.W_hi, network.W_hh, network.W_oh, rank, _rule(ties), values, steps,
             shifts.reshape(replicates, count), groups, start, stop, sums,
         ),
         len(sums), _CHUNK, threads,

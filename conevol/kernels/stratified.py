@@ -158,3 +158,27 @@ def stratified_range(w_hi, w_hh, w_oh, rank, rule, values, steps, shifts, groups
         sums[item] = 0.0
         for lane in range(LANES):
             sums[item] += credit[lane]
+
+
+@kernel
+def credits_range(w_hi, w_hh, w_oh, rank, rule, x, start, stop, out):
+    """Credits of the inputs x (points, n), those of the groups start..stop of LANES, in out."""
+    hidden, n = w_hi.size, w_oh.shape[0]
+    points = x.shape[0]
+    lanes, logits, top = np.empty((n, LANES)), np.empty((n, LANES)), np.empty((rank + 1, LANES))
+    h, z = np.empty((hidden, LANES)), np.empty((hidden, LANES))
+    mine, other, credit = np.empty(LANES), np.empty(LANES), np.empty(LANES)
+    for group in range(start, stop):
+        first = group * LANES
+        for lane in range(LANES):
+            credit[lane] = 0.0
+            for t in range(n):
+                lanes[t, lane] = x[min(first + lane, points - 1), t]
+        _find_top(lanes, n, top)
+        run_steps(w_hi, w_hh, lanes, n, h, z)
+        _fill_zeros(logits)
+        add_product(w_oh, h, logits)
+        if _judge(lanes, top[rank], logits, mine, other, credit) > 0.0:
+            _judge_ties(lanes, top[rank], logits, mine, other, rule, credit)
+        for lane in range(min(LANES, points - first)):
+            out[first + lane] = credit[lane]
