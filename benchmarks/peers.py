@@ -358,7 +358,8 @@ def _words(missing: list[str]) -> str:
         f"than {SECONDS:g} s ({_limit(LARGE + 1):g} s for d > {LARGE}) got there.\n\n"
         "The least factor is that of the fastest peer on the matrix that suits it best, but\n"
         "for tridiagonal ones, which have a column of their own: to Miwa's method they are one\n"
-        "orthoscheme, a chain of d integrals of one variable. The last of the three allows peers\n"
+        "orthoscheme, a chain of d integrals of one variable, and from d = 5 on conevol takes\n"
+        "the chain, too. The last of the three allows peers\n"
         f"an absolute error of {TARGET:g} instead, which may be no digit of a small one.\n\n"
         "Times of the process, one core, after compilation.\n"
         + "".join(f"\n{line}\n" for line in missing)

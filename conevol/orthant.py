@@ -11,6 +11,7 @@ from conevol._fraction import FractionResult
 from conevol.errors import CovarianceError, FractionError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from fractions import Fraction
 
     from numpy.typing import ArrayLike, NDArray
@@ -19,8 +20,12 @@ if TYPE_CHECKING:
 
 __all__ = ["orthant_probability"]
 
+METHODS = ("auto", "chain", "lattice")
 # Covariances a task of a thread that are not done together.
 _FEW = 4
+# Chains and blocks are looked for from this dimension on: smaller lattices are as quick.  Up
+# to the other one the lattice is tried where a chain misses RTOL.
+_FEWEST, _LATTICE = 5, 16
 
 
 def as_covariances(cov: ArrayLike) -> NDArray[np.float64]:
@@ -69,14 +74,18 @@ def _refuse(bad: NDArray[np.bool_], a: NDArray[np.float64], what: str) -> None:
 
 @overload
 def orthant_probability(
-    cov: ArrayLike, *, error_bound: Literal[False] = False, threads: int | None = None
+    cov: ArrayLike,
+    *,
+    method: str = "auto",
+    error_bound: Literal[False] = False,
+    threads: int | None = None,
 ) -> Any: ...
 @overload
 def orthant_probability(
-    cov: ArrayLike, *, error_bound: Literal[True], threads: int | None = None
+    cov: ArrayLike, *, method: str = "auto", error_bound: Literal[True], threads: int | None = None
 ) -> FractionResult: ...
 def orthant_probability(
-    cov: ArrayLike, *, error_bound: bool = False, threads: int | None = None
+    cov: ArrayLike, *, method: str = "auto", error_bound: bool = False, threads: int | None = None
 ) -> Any:
     """P(Y >= 0) for Y ~ N(0, cov): the fraction of a simplicial cone, given its Gram matrix.
 
@@ -85,6 +94,11 @@ def orthant_probability(
     cov : array_like, shape (..., d, d)
         Covariances, symmetric and positive semidefinite: one or a batch.  They need not be
         correlations.  A variance of 0 is a coordinate that is 0.
+    method : {"auto", "chain", "lattice"}
+        "chain" is for definite covariances in which, after a permutation, only neighbours are
+        correlated (a tridiagonal matrix); "lattice" is the face lattice of the cone.  "auto"
+        takes chains and splits off independent blocks for d >= 5, and leaves the rest to the
+        lattice.
     error_bound : bool
         Return `FractionResult` with a bound of the absolute error.
     threads : int, optional
@@ -100,7 +114,8 @@ def orthant_probability(
         For a wrong shape, entries that are not finite, and matrices that are not symmetric or
         not semidefinite.
     FractionError
-        As `conevol.fraction`; for definite covariances beyond d = 22 or so.
+        As `conevol.fraction`; for definite covariances beyond d = 22 or so that are no chains;
+        where the method is unknown or does not suit the covariance.
 
     Notes
     -----
@@ -115,31 +130,31 @@ def orthant_probability(
     r.  How large the probability is then depends on what the rounding has spoilt, by the angle
     sqrt(16 d u) for each coordinate, and the error bound says so: about 1e-7.
 
+    A chain is d integrals of one variable, each inside the next (H. Abrahamson, Ann. Math.
+    Statist. 35, 1964), known to a relative error however small they are (docs/methods.md,
+    statement 39).  The time grows like d and not like 2^d, and d may be a thousand.  A covariance
+    of 0 is one that is 0 as given; 1e-17 is not.
+
     Examples
     --------
     >>> orthant_probability([[2, 1, 1], [1, 2, 1], [1, 1, 2]])  # correlations 1/2: 1 / (d + 1)
     0.25
     >>> orthant_probability([[[1, 0], [0, 4]], [[1, 1], [1, 1]], [[1, -1], [-1, 1]]])
     array([0.25, 0.5 , 0.  ])
+    >>> cov = np.eye(100) - 0.5 * (np.eye(100, k=1) + np.eye(100, k=-1))
+    >>> round(orthant_probability(cov) * math.factorial(101), 9)  # 101 numbers in order
+    1.0
     """
-    from conevol.parallel import for_ranges
-
+    if method not in METHODS:
+        raise FractionError(f"method is {method!r}, expected one of {', '.join(METHODS)}")
     a = as_covariances(cov)
     *batch, d, _ = a.shape
-    count = int(np.prod(batch))
-    flat = _unit_variances(a.reshape(count, d, d))
-    values, bounds = np.full(count, np.nan), np.ones(count)
-    done = np.zeros(count, dtype=bool)
-    if d > 1:
-        done = _definite(flat, values, bounds, threads)
-    left = np.flatnonzero(~done)
+    flat = _unit_variances(a.reshape(math.prod(batch), d, d))
 
-    def work(start: int, stop: int) -> None:
-        for i in left[start:stop]:
-            index = np.unravel_index(i, batch) if batch else ()
-            values[i], bounds[i] = _one(flat[i], tuple(map(int, index)))
+    def name(i: int) -> str:
+        return f"cov[{', '.join(str(j) for j in np.unravel_index(i, batch))}]" if batch else "cov"
 
-    for_ranges(work, len(left), _FEW, threads)
+    values, bounds = _probabilities(flat, method, name, threads)
     if not batch:
         result = FractionResult(float(values[0]), float(bounds[0]))
     else:
@@ -155,32 +170,100 @@ def _unit_variances(cov: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.ascontiguousarray(np.ldexp(once, -half[:, None, :]))
 
 
+def _probabilities(
+    flat: NDArray[np.float64], method: str, name: Callable[[int], str], threads: int | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Values and bounds of N covariances (N, d, d) with variances in [1/4, 1), named for errors."""
+    from conevol.engine import RTOL
+    from conevol.parallel import for_ranges
+
+    count, d = flat.shape[:2]
+    least = {"auto": _FEWEST, "chain": 2, "lattice": math.inf}[method]
+    # Without a zero there is neither a chain nor a block.
+    if d >= least and (d == 2 or np.count_nonzero(flat) < flat.size):
+        values, bounds, done = _sparse(flat, method, name, threads)
+        if done.all():
+            return values, bounds
+    else:
+        values, bounds, done = np.zeros(count), np.ones(count), np.zeros(count, dtype=bool)
+    left = np.flatnonzero(~done)
+    if method == "chain" and len(left):
+        raise FractionError(
+            f"{name(int(left[0]))} does not suit method='chain', which is for two or more "
+            "variables, each correlated with two others at most, in no cycle, and definite "
+            "covariances: use 'auto'"
+        )
+    if d > 1 and len(left):
+        found = _definite(flat[left], threads)
+        values[left], bounds[left] = found
+        left = left[~(found[1] <= RTOL * found[0])]
+
+    def work(start: int, stop: int) -> None:
+        for i in left[start:stop]:
+            values[i], bounds[i] = _one(flat[i], name(i))
+
+    for_ranges(work, len(left), _FEW, threads)
+    return values, bounds
+
+
+def _sparse(
+    flat: NDArray[np.float64], method: str, name: Callable[[int], str], threads: int | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Values and bounds of chains and of what is in several blocks; which those are."""
+    from conevol.chain import SMALLEST, WORST_ERROR, blocks_of, chain_probabilities
+    from conevol.engine import RTOL
+
+    values, errors, apart = chain_probabilities(flat, threads)
+    done = errors <= (RTOL if method == "auto" and flat.shape[1] <= _LATTICE else WORST_ERROR)
+    errors[~done] = 0.0
+    bounds = errors * values + SMALLEST
+    if method == "auto" and not done.all():
+        for i in np.flatnonzero(apart & ~done).tolist():
+            values[i], bounds[i] = _product(flat[i], blocks_of(flat[i]), name(i), threads)
+            done[i] = True
+    return values, bounds, done
+
+
+def _product(
+    cov: NDArray[np.float64], blocks: list[NDArray[np.int64]], name: str, threads: int | None
+) -> tuple[float, float]:
+    """Value and bound of independent blocks, each by whatever suits it."""
+    from conevol.chain import SMALLEST
+
+    value, bound = 1.0, 0.0
+    for block in blocks:
+        inside = cov[np.ix_(block, block)][None]
+        (v,), (b,) = _probabilities(inside, "auto", lambda _: f"a block of {name}", threads)
+        bound = float(bound * (v + b) + value * (b + 2.0**-53 * v)) + SMALLEST
+        value *= float(v)
+    return value, bound
+
+
 def _definite(
-    flat: NDArray[np.float64],
-    values: NDArray[np.float64],
-    bounds: NDArray[np.float64],
-    threads: int | None,
-) -> NDArray[np.bool_]:
-    """Compute what is well enough known on the lattice of subsets; which those are."""
+    flat: NDArray[np.float64], threads: int | None
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Values and bounds on the lattice of subsets; a bound of 1 where that cannot be."""
     from conevol.engine import DEFAULT, RTOL, cones_a_task, subsets
     from conevol.kernels import orthant
     from conevol.parallel import for_ranges
 
-    d = flat.shape[1]
+    count, d = flat.shape[:2]
+    values, bounds = np.zeros(count), np.ones(count)
     if DEFAULT.subsets_refused(d):
         for cov in flat:
             if orthant.cholesky(cov, *np.empty((2, d, d))):
                 raise _too_large(d, d)
-        return np.zeros(len(flat), dtype=bool)
+        return values, bounds
     lattice = subsets(d)
-    statuses = np.full(len(flat), orthant.NOT_DEFINITE)
+    statuses = np.full(count, orthant.NOT_DEFINITE)
     for_ranges(
         lambda start, stop: orthant.orthant_range(
             flat, *lattice, RTOL, start, stop, values, bounds, statuses
         ),
-        len(flat), cones_a_task(d), threads,
+        count, cones_a_task(d), threads,
     )  # fmt: skip
-    return (statuses == orthant.OK) & (bounds <= RTOL * values)
+    bounds[statuses != orthant.OK] = 1.0
+    return values, bounds
 
 
 def _too_large(d: int, rank: int) -> FractionError:
@@ -191,7 +274,7 @@ def _too_large(d: int, rank: int) -> FractionError:
     return failure((d, rank), Info("too large", "lattice", rank, why=why), advice="")
 
 
-def _one(cov: NDArray[np.float64], index: tuple[int, ...]) -> tuple[float, float]:
+def _one(cov: NDArray[np.float64], name: str) -> tuple[float, float]:
     """Value and bound of one covariance, by an exact factor."""
     from conevol.covariance import factorise
 
@@ -203,10 +286,9 @@ def _one(cov: NDArray[np.float64], index: tuple[int, ...]) -> tuple[float, float
     if len(positive) and np.count_nonzero(cov) == np.count_nonzero(inside):
         factor = factorise(inside)
     if factor is None:
-        where = f"cov[{', '.join(map(str, index))}]" if index else "cov"
         least = float(np.linalg.eigvalsh(cov).min())
         raise CovarianceError(
-            f"{where} is not positive semidefinite: scaled to variances between 1/4 and 1 it has "
+            f"{name} is not positive semidefinite: scaled to variances between 1/4 and 1 it has "
             f"an eigenvalue of {least:.3g}, beyond what rounding explains"
         )
     value, bound = _factored(factor)

@@ -39,6 +39,9 @@ def for_ranges(
 
     Ranges do not depend on the number of threads; what `work` raises is raised.
     """
+    if threads is None and 0 < total <= chunk:
+        work(0, total)
+        return
     ranges = [(start, min(start + chunk, total)) for start in range(0, total, chunk)]
     workers = min(thread_count(threads), len(ranges))
     if workers <= 1:

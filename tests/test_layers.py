@@ -26,6 +26,7 @@ LAYERS = [
     {
         "boundary",
         "budget",
+        "chain",
         "cone",
         "cone_sampling",
         "covariance",
