@@ -39,9 +39,8 @@ def chain_probabilities(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
     """P(Y >= 0) of N covariances (N, d, d), d >= 2, that are chains, and bounds of relative errors.
 
-    Variances are of the size of 1.  The bound is infinite for what is no chain, or is
-    singular, or has pivots that double-double does not know.  The last array says which are in
-    several independent blocks.
+    Variances are of the size of 1.  The bound is infinite for what is no chain or is
+    not definite.  The last array says which are in several independent blocks.
     """
     count, d = covs.shape[:2]
     c, needs = np.empty((count, d - 1)), np.empty((count, 2))
@@ -50,6 +49,8 @@ def chain_probabilities(
     for_ranges(partial(_chain.read_chains, covs, c, needs, statuses), count, chunk, threads)
     groups: dict[tuple[float, int], list[int]] = {}
     for i, status in enumerate(statuses[:, 0].tolist()):
+        if status == _chain.DOUBTFUL:
+            status = _in_integers(covs[i], c[i], needs[i])
         if status == _chain.OK and needs[i, 0] <= _MOST_SHELLS:
             groups.setdefault(_table(needs[i, 0], needs[i, 1]), []).append(i)
     for (panel, shells), members in groups.items():
@@ -59,6 +60,30 @@ def chain_probabilities(
     known = errors < math.inf
     values = np.ldexp(np.where(known, values, 0.0), np.where(known, exponents, 0.0).astype(int))
     return values, errors + d * math.exp(-_TAIL), statuses[:, 1] > 1
+
+
+def _in_integers(
+    cov: NDArray[np.float64], c: NDArray[np.float64], needs: NDArray[np.float64]
+) -> int:
+    """What `read_chains` does, for a chain whose pivots double-double does not know.
+
+    With D_k the leading minors, c_(k+1)^2 = b_k^2 D_(k-1) / D_(k+1), b_k the covariances.
+    """
+    d = len(cov)
+    order = np.concatenate(blocks_of(cov))
+    a = [x.as_integer_ratio() for x in cov[order, order].tolist()]
+    b = [x.as_integer_ratio() for x in cov[order[:-1], order[1:]].tolist()]
+    unit = max(q for _, q in a + b)
+    before, minor = 1, a[0][0] * (unit // a[0][1])
+    for k, (p, q) in enumerate(b):
+        beside, variance = p * (unit // q), a[k + 1][0] * (unit // a[k + 1][1])
+        square = beside * beside * before
+        before, minor = minor, variance * minor - beside * beside * before
+        if minor <= 0:
+            return _chain.NOT_DEFINITE
+        c[k] = math.copysign(math.sqrt(square / minor), p)
+    needs[:] = _chain.plan(c, np.empty((d, 2, 2)), np.empty((d, 2), np.int64))
+    return _chain.OK
 
 
 def _table(shells: float, steepness: float) -> tuple[float, int]:

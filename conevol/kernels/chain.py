@@ -36,7 +36,7 @@ from conevol.kernels.chain_rules import SHRINK, TOP
 from conevol.kernels.doubledouble import DD_EPS, dd_add, dd_div, dd_mul, dd_sqrt
 
 U = 2.0**-53
-OK, NO_CHAIN, NOT_DEFINITE, ILL_CONDITIONED = 0, 1, 2, 3
+OK, NO_CHAIN, DOUBTFUL, NOT_DEFINITE = 0, 1, 2, 3
 RIGHT, LEFT = 0, 1
 # Roundings of a value on a panel, and of the argument at which the next level reads it.
 VALUE_UNITS, ARGUMENT_UNITS = 10.0, 6.0
@@ -53,8 +53,8 @@ VALUES, AGAIN, FIRST, ONES, SQUARES, WORK_ROWS = 0, 1, 2, 3, 4, 5
 def couplings(variances, covariances, c):
     """c[k] = c_(k+2) of a chain, by pivots in double-double.
 
-    Returns NOT_DEFINITE where a pivot is not certainly positive and ILL_CONDITIONED where it
-    is not known to PIVOT_ERROR.  Requires variances of the size of 1.
+    Returns DOUBTFUL where a pivot is not known to PIVOT_ERROR, and so where the chain is not
+    definite.  Requires variances of the size of 1.
     """
     hi, lo, error = variances[0], 0.0, 0.0
     for k in range(covariances.size):
@@ -63,10 +63,8 @@ def couplings(variances, covariances, c):
         sh, sl = dd_div(sh, sl, bh, bl)
         hi, lo = dd_add(variances[k + 1], 0.0, -sh, -sl)
         error = (sh * (error + 20.0 * DD_EPS) + 4.0 * DD_EPS * variances[k + 1]) / hi
-        if not (hi > 0.0 and error < 0.5):
-            return NOT_DEFINITE
-        if not error < PIVOT_ERROR:
-            return ILL_CONDITIONED
+        if not (hi > 0.0 and error < PIVOT_ERROR):
+            return DOUBTFUL
         bh, bl = dd_mul(bh, bl, hi, lo)
         bh, bl = dd_sqrt(bh, bl)
         c[k] = dd_div(b, 0.0, bh, bl)[0]
@@ -391,8 +389,8 @@ def components(cov, order, ends, paths):
 def read_chains(covs, c, needs, statuses, start, stop):
     """Couplings (N, d - 1) of the covariances start..stop that are disjoint paths.
 
-    In needs (N, 2) what `plan` returns, in statuses (N, 2) whether it is a chain, and its
-    blocks.  Several paths follow each other with couplings of 0.
+    In needs (N, 2) what `plan` returns, in statuses (N, 2) OK, NO_CHAIN or DOUBTFUL, and the
+    number of blocks.  Several paths follow each other with couplings of 0.
     """
     d = covs.shape[1]
     order, ends = np.empty(d, np.int64), np.empty(d, np.int64)
