@@ -17,6 +17,7 @@ from test_orthant import oracle
 import conevol
 from conevol.chain import blocks_of
 from conevol.errors import CovarianceError, FractionError
+from conevol.kernels import chain as chain_kernels
 from conevol.kernels import chain_rules
 from conevol.orthant import orthant_probability
 
@@ -252,6 +253,30 @@ def test_couplings_that_only_integers_know(sign):
     c = [sign / e, sign / e]
     cov = np.array([[1, sign, 0], [sign, 1 + e * e, sign * e], [0, sign * e, 1 + e * e]])
     check(cov, iterated(c, 90), 4e-15)
+
+
+def test_the_bound_sees_panels_that_are_too_long():
+    d = 8
+    c = -np.sqrt(np.arange(1.0, d) / np.arange(3.0, d + 2))  # of `tridiagonal(d, -0.5)`
+    exact, missed = 1.0 / math.factorial(d + 1), []
+    for panel in (1.2, 2.0, 3.0, 4.0):
+        results = np.empty((1, 3))
+        rules = chain_rules.rules(panel, 12, 16)
+        chain_kernels.chain_range(c[None], np.array([0]), rules, results, 0, 1)
+        value, exponent, bound = results[0]
+        missed.append(abs(value * 2.0**exponent / exact - 1.0))
+        assert missed[-1] <= bound
+    assert missed[0] < 1e-13
+    assert missed[-1] > 1e-11
+
+
+def test_a_rise_after_a_long_fall():
+    # The left side of G_k is G_k(0), tiny, and what rises from it within 1 / k.
+    c = np.concatenate([[1.0], -np.ones(30)])
+    value, bound = chain(coupled(c))
+    again, again_bound = chain(coupled(c)[::-1, ::-1])
+    assert abs(value - again) <= bound + again_bound <= 2e-12 * value
+    assert abs(value - again) <= 1e-13 * value
 
 
 # --- laws -----------------------------------------------------------------------------------

@@ -36,6 +36,7 @@ from conevol.kernels.chain_rules import SHRINK, TOP
 from conevol.kernels.doubledouble import DD_EPS, dd_add, dd_div, dd_mul, dd_sqrt
 
 U = 2.0**-53
+DENSITY = 1.0 / math.sqrt(2.0 * math.pi)
 OK, NO_CHAIN, DOUBTFUL, NOT_DEFINITE = 0, 1, 2, 3
 RIGHT, LEFT = 0, 1
 # Roundings of a value on a panel, and of the argument at which the next level reads it.
@@ -251,8 +252,7 @@ def right_side(q, factor, shells, source, keep, first, rules, rows, errors, work
         at, read_error = read(rule, q, source, at, rules, rows, errors, work)
         if i == count - 1:
             # Mills' ratio of what lies beyond; nothing of weight does.
-            value = factor * work[VALUES, LANES - 1] * top / (top * top + 1.0)
-            value *= 0.3989422804014327
+            value = factor * DENSITY * work[VALUES, LANES - 1] * top / (top * top + 1.0)
             errors[first + count, 0] = 0.0
         high = value
         mass = factor * total(mul(load(work, VALUES), load(rules.weights, rule)))
