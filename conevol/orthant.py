@@ -28,15 +28,8 @@ _FEW = 4
 _FEWEST, _LATTICE = 5, 16
 
 
-def as_covariances(cov: ArrayLike) -> NDArray[np.float64]:
-    """Check covariances and return them as float64 of shape (..., d, d).
-
-    Raises
-    ------
-    CovarianceError
-        If they are not finite real numbers in symmetric square matrices with a diagonal that
-        is not negative; the first offender is named.
-    """
+def _as_covariances(cov: ArrayLike) -> NDArray[np.float64]:
+    """Covariances as float64 of shape (..., d, d)."""
     try:
         a = np.asarray(cov)
         if a.dtype.kind not in "biuf":
@@ -50,6 +43,11 @@ def as_covariances(cov: ArrayLike) -> NDArray[np.float64]:
         ) from None
     if a.ndim < 2 or a.shape[-1] != a.shape[-2] or a.shape[-1] == 0:
         raise CovarianceError(f"cov has shape {a.shape}, expected (..., d, d) with d >= 1")
+    return a
+
+
+def _refuse_first(a: NDArray[np.float64]) -> None:
+    """Name the first entry that no covariance has."""
     _refuse(~np.isfinite(a), a, "is not finite")
     _refuse(
         a != np.swapaxes(a, -1, -2),
@@ -60,7 +58,6 @@ def as_covariances(cov: ArrayLike) -> NDArray[np.float64]:
     diagonal = np.arange(a.shape[-1])
     negative[..., diagonal, diagonal] = a[..., diagonal, diagonal] < 0.0
     _refuse(negative, a, "is negative, a variance cannot be")
-    return a
 
 
 def _refuse(bad: NDArray[np.bool_], a: NDArray[np.float64], what: str) -> None:
@@ -147,9 +144,14 @@ def orthant_probability(
     """
     if method not in METHODS:
         raise FractionError(f"method is {method!r}, expected one of {', '.join(METHODS)}")
-    a = as_covariances(cov)
+    from conevol.kernels.orthant import unit_variances
+
+    a = _as_covariances(cov)
     *batch, d, _ = a.shape
-    flat = _unit_variances(a.reshape(math.prod(batch), d, d))
+    given = np.ascontiguousarray(a.reshape(math.prod(batch), d, d))
+    flat = np.empty_like(given)
+    if not unit_variances(given, flat):
+        _refuse_first(a)
 
     def name(i: int) -> str:
         return f"cov[{', '.join(str(j) for j in np.unravel_index(i, batch))}]" if batch else "cov"
@@ -160,14 +162,6 @@ def orthant_probability(
     else:
         result = FractionResult(values.reshape(batch), bounds.reshape(batch))
     return result if error_bound else result.value
-
-
-def _unit_variances(cov: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The same with variances in [1/4, 1), by powers of two; zero variances stay."""
-    diagonal = np.einsum("nii->ni", cov)
-    half = (np.frexp(diagonal)[1] + 1) // 2
-    once = np.ldexp(cov, -half[:, :, None])
-    return np.ascontiguousarray(np.ldexp(once, -half[:, None, :]))
 
 
 def _probabilities(

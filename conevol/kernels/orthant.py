@@ -31,6 +31,30 @@ LEAST_PIVOT = 2.0**-80
 
 
 @kernel
+def unit_variances(cov, scaled):
+    """The covariances (n, d, d) with variances in [1/4, 1), by powers of two; zeros stay.
+
+    False if one is not finite, not symmetric or has a negative variance.
+    """
+    count, d = cov.shape[:2]
+    half = np.empty(d, np.int64)
+    for n in range(count):
+        for i in range(d):
+            if not 0.0 <= cov[n, i, i] < np.inf:
+                return False
+            half[i] = (math.frexp(cov[n, i, i])[1] + 1) // 2
+        for i in range(d):
+            for j in range(i + 1):
+                c = cov[n, i, j]
+                if not (abs(c) < np.inf and c == cov[n, j, i]):
+                    return False
+                # In one step, 2^-(half_i + half_j) might overflow.
+                c = math.ldexp(math.ldexp(c, -half[i]), -half[j])
+                scaled[n, i, j], scaled[n, j, i] = c, c
+    return True
+
+
+@kernel
 def cholesky(cov, hi, lo):
     """Lower triangular hi + lo with (hi + lo)(hi + lo)^T = cov in double-double.
 
