@@ -41,7 +41,7 @@ SHRINK, VISITS = 0.1, 4
 # Prefixes refined at a time: at most so many, none narrower than this share of the widest.
 _BATCH, _SHARE = 512, 0.05
 # Prefixes a task of a thread.
-_CHUNK = 16
+_CHUNK = 64
 # Seconds between checkpoints.
 _SAVE_EVERY = 30.0
 _UNIT_ROUNDOFF = 2.0**-53
