@@ -190,7 +190,7 @@ def accuracy(
     summed in the order of the walk.  For n <= 3 cells are polygons, cut with exact signs;
     for longer inputs they are cones that carry their rays, and the time grows with the
     number of cells, tenfold or more with each input.  The bound covers the rounding of the
-    planes' normals and of the areas by adding up worst cases, and is some 1e-12 for
+    planes' normals and of the areas by adding up worst cases, and is some 3e-13 for
     networks in general, with errors of some 1e-16.  Weights that are small
     multiples of one power of two (integers, say) are computed with exactly, and
     ties between their logits are certain.
@@ -239,21 +239,21 @@ def accuracy(
     )  # fmt: skip
     _check_status(status)
 
-    # The exact value is in [0, 1]; rounding may leave the sum a little above.
-    value, unresolved = np.minimum(reals[:, 0], 1.0), np.minimum(reals[:, 3], 1.0)
+    # The exact sums are in [0, 1]; rounding may leave them a little above.
+    value, tied, unresolved = np.minimum(reals[:, [0, 2, 3]], 1.0).T
     summing = 2 * _UNIT_ROUNDOFF * counts[:, 1] * value
     bound = np.minimum(reals[:, 1] + unresolved + summing, 1.0)
     spent = _operations(ensemble, fan, units, rule, threads) if operations else None
     if not single:
         return EnsembleAccuracy(
-            value, bound, ties, reals[:, 2], unresolved, counts[:, 0], counts[:, 1], spent
+            value, bound, ties, tied, unresolved, counts[:, 0], counts[:, 1], spent
         )
     cells = _table(ensemble, fan, units, rule) if table else None
     return AccuracyResult(
         value=float(value[0]),
         error_bound=float(bound[0]),
         ties=ties,
-        tied=float(reals[0, 2]),
+        tied=float(tied[0]),
         unresolved=float(unresolved[0]),
         patterns=int(counts[0, 0]),
         cells=int(counts[0, 1]),

@@ -11,8 +11,8 @@ become lunes and hemispheres of the same fraction.
 Rounding.  A normal with an error of at most E in each entry turns its plane by an
 angle of at most delta = sqrt(3) E / |normal|.  Inside a convex polygon that is at
 most a hemisphere, two planes at angle delta differ on a fraction of at most
-delta / (2 pi).  Adding this up over all planes that cross or touch a polygon, and
-the bounds of the areas, bounds the error of the accuracy.
+delta / (2 pi).  Adding this up over all planes that cut a polygon on the way to a cell that is
+right or tied, and the bounds of the areas, bounds the error of the accuracy.
 """
 
 from __future__ import annotations
@@ -47,15 +47,17 @@ _ZERO = 4
 _UNKNOWN = -1
 # Areas are refined only to this: the planes of a network are not better known.
 _NEGLIGIBLE = 1e-14
-_ANGLE = math.sqrt(3.0) / (2.0 * math.pi)
+# Fraction swept by a turn of that sine, where it is small and where it is not.
+_SMALL_TURN, _TURN = 1.001 * math.sqrt(3.0) / (2.0 * math.pi), math.sqrt(3.0) / 4.0
+# Of a bound: its own rounding, and that of sums of up to a million terms to second order.
+_SLACK = 1.0 + 2.0**-30
 
 # The task: rows (2 pairs, 3) of the order planes, x_i - x_j and its negative in
 # turn; region_rows (regions, n - 1) of indices into them; region_label.
 Fan = namedtuple("Fan", "rows region_rows region_label")
 
 # One network's workspace.  T = n hidden, and P = n (n - 1) / 2 pairs:
-#   a       normals: 2P order rows, 2P logit rows, 2T neuron rows, scratch; the sixth
-#           column is the fraction that a row's plane may sweep within its error
+#   a       normals: 2P order rows, 2P logit rows, 2T neuron rows, scratch
 #   edge, vert, sign   polygons (see conevol.kernels.polygon)
 #   z, ez   pre-activation maps (n, hidden, 3), bounds of their entries (n, hidden)
 #   h, eh, size        the same after the ReLU; size = largest entry of h
@@ -76,7 +78,7 @@ def new_space(n, hidden, pairs, spent):
     slots = 2 * total + 5
     capacity = total + 4 * pairs + 3
     return Space(
-        np.zeros((4 * pairs + 2 * total + SCRATCH_ROWS, 6)),
+        np.zeros((4 * pairs + 2 * total + SCRATCH_ROWS, 5)),
         np.empty((slots, capacity), np.int64),
         np.empty((slots, capacity, 5)),
         np.empty(capacity, np.int64),
@@ -112,25 +114,37 @@ def _put_rows(a, row, x, y, z, error):
     if not abs(x) + abs(y) + abs(z) < math.inf:
         return math.inf
     a[row + 1, 0], a[row + 1, 1], a[row + 1, 2] = -a[row, 0], -a[row, 1], -a[row, 2]
-    # What the plane may sweep within its error; the norm is at least the largest entry.
-    a[row, 5] = min(_ANGLE * a[row, 4] / a[row, 3], 0.5) if largest > 0.0 else 0.0
-    for l in range(3, 6):
-        a[row + 1, l] = a[row, l]
+    a[row + 1, 3], a[row + 1, 4] = a[row, 3], a[row, 4]
     return largest
 
 
 @inline_kernel
-def _locate(m, p, ws, row):
-    """`locate`, and a bound of the fraction that rounding may put on the wrong side."""
+def _swept(ws, row):
+    """Fraction that a row's plane may sweep within its error (see above)."""
+    a = ws.a
+    if a[row, 4] == 0.0:
+        return 0.0
+    tally(ws.spent, 6)
+    norm = math.sqrt(a[row, 0] * a[row, 0] + a[row, 1] * a[row, 1] + a[row, 2] * a[row, 2])
+    sine = a[row, 4] / norm
+    # The angle is less than 1.001 times a small sine, and at most pi / 2 times any.
+    return sine * _SMALL_TURN if sine < 0.03 else min(sine * _TURN, 0.5)
+
+
+@inline_kernel
+def _locate(m, p, ws, row, cuts):
+    """`locate`, and a bound of the fraction that rounding may put on the wrong side.
+
+    Where the plane crosses that matters only if it is cut there.
+    """
     place = locate(m, p, ws.edge, ws.vert, ws.a, row, ws.sign)
     tally(ws.spent, locate_operations(m, place, row, ws.a))
+    near = place & NEAR != 0
+    place &= ~NEAR
     lost = 0.0
-    if place & NEAR:
+    if near and (cuts or place < CROSSES):
         lost, operations = doubt(m, p, ws.edge, ws.vert, ws.a, row, ws.sign)
         tally(ws.spent, operations)
-    place &= ~NEAR
-    if place >= CROSSES:
-        lost += ws.a[row, 5]
     return place, lost
 
 
@@ -153,23 +167,26 @@ def _fraction(m, p, ws):
 def _pre_activations(w_hi, w_hh, ws, t, unit):
     """Maps z[t] of all neurons from h[t - 1] (of active neurons), with error bounds."""
     hidden = w_hi.shape[0]
-    gamma = (hidden + 2) * unit
-    active = 0
     for j in range(hidden):
         x = y = error = 0.0
         if t > 0:
+            errors = sizes = 0.0
+            active = 0
             for k in range(hidden):
                 if ws.size[t - 1, k] > 0.0 or ws.eh[t - 1, k] > 0.0:
                     active += 1
                     w = w_hh[j, k]
                     x += w * ws.h[t - 1, k, 0]
                     y += w * ws.h[t - 1, k, 1]
-                    error += abs(w) * (ws.eh[t - 1, k] + gamma * ws.size[t - 1, k])
+                    errors += abs(w) * ws.eh[t - 1, k]
+                    sizes += abs(w) * ws.size[t - 1, k]
+            # No term is rounded more often than there are terms.
+            error = (errors + active * unit * sizes) * _SLACK
+            tally(ws.spent, 3 + 4 * active)
         ws.z[t, j, 0], ws.z[t, j, 1], ws.z[t, j, 2] = x, y, 0.0
         # The newest input enters exactly; it is the only one in its column.
         ws.z[t, j, t] = w_hi[j]
         ws.ez[t, j] = error
-    tally(ws.spent, 1 + 4 * active)
 
 
 @inline_kernel
@@ -188,13 +205,13 @@ def _set_active(ws, t, j, active):
 @inline_kernel
 def _clip(m, p, ws, row, slot, spare):
     """Polygon p on the positive side of a row; returns (m, slot of it, fraction in doubt)."""
-    where, lost = _locate(m, p, ws, row)
+    where, lost = _locate(m, p, ws, row, True)
     if where == INSIDE:
         return m, p, lost
     if where == OUTSIDE:
         return EMPTY, p, lost
     q = slot if p != slot else spare
-    return _cut(m, p, q, ws, row, 1, where), q, lost
+    return _cut(m, p, q, ws, row, 1, where), q, lost + _swept(ws, row)
 
 
 @inline_kernel
@@ -212,6 +229,24 @@ def _pair_row(i, j, n):
 
 
 @inline_kernel
+def _logit_sign(w_oh, ws, i, j):
+    """Sign of logit i - logit j on a pattern that the readout tells by itself, or 0.
+
+    The outputs of neurons are nowhere negative, and those of the active ones positive.
+    """
+    last = ws.h.shape[0] - 1
+    side, certain = 0, False
+    for k in range(w_oh.shape[1]):
+        if w_oh[i, k] != w_oh[j, k] and (ws.size[last, k] > 0.0 or ws.eh[last, k] > 0.0):
+            sign = 1 if w_oh[i, k] > w_oh[j, k] else -1
+            if sign == -side:
+                return 0
+            side = sign
+            certain = certain or ws.size[last, k] > 0.0
+    return side if certain else 0
+
+
+@inline_kernel
 def _logit_place(w_oh, ws, m, p, i, j, unit, reals):
     """Where the polygon of a pattern lies to the plane of logits i and j; _ZERO if they tie.
 
@@ -225,10 +260,13 @@ def _logit_place(w_oh, ws, m, p, i, j, unit, reals):
         return ws.where[pairs + pair]
     if i > j:
         i, j = j, i
+    side = _logit_sign(w_oh, ws, i, j)
+    if side != 0:
+        ws.where[pairs + pair] = INSIDE if side > 0 else OUTSIDE
+        return ws.where[pairs + pair]
     last = ws.h.shape[0] - 1
-    gamma = (hidden + 3) * unit
     active = 0
-    x = y = z = error = 0.0
+    x = y = z = errors = sizes = 0.0
     for k in range(hidden):
         if ws.size[last, k] > 0.0 or ws.eh[last, k] > 0.0:
             active += 1
@@ -236,7 +274,10 @@ def _logit_place(w_oh, ws, m, p, i, j, unit, reals):
             x += w * ws.h[last, k, 0]
             y += w * ws.h[last, k, 1]
             z += w * ws.h[last, k, 2]
-            error += abs(w) * (ws.eh[last, k] + gamma * ws.size[last, k])
+            errors += abs(w) * ws.eh[last, k]
+            sizes += abs(w) * ws.size[last, k]
+    # One more rounding for the difference of the weights.
+    error = (errors + (active + 1) * unit * sizes) * _SLACK
     row = 2 * pairs + 2 * pair
     size = _put_rows(ws.a, row, x, y, z, error)
     tally(ws.spent, 3 + 5 * active)
@@ -249,7 +290,7 @@ def _logit_place(w_oh, ws, m, p, i, j, unit, reals):
             # `walk` reports it.
             lost = math.inf
     else:
-        place, lost = _locate(m, p, ws, row)
+        place, lost = _locate(m, p, ws, row, False)
     reals[1] += lost
     ws.where[pairs + pair] = place
     return place
@@ -336,7 +377,7 @@ def _predictions(w_oh, ws, m_pattern, pattern, m, p, label, unit, rule, reals, c
         # The label comes first: mostly its cell is the whole piece.
         top = label if turn == 0 else (turn - 1 if turn <= label else turn)
         ties, leader, has_label, rivals = 1, top, top == label, 0
-        m_cell, q = m, p
+        m_cell, q, doubtful = m, p, 0.0
         for o in range(n):
             if o == top:
                 continue
@@ -350,9 +391,12 @@ def _predictions(w_oh, ws, m_pattern, pattern, m, p, label, unit, rule, reals, c
                 if place >= CROSSES and m_cell != EMPTY:
                     row = 2 * pairs + _pair_row(top, o, n)
                     m_cell, q, lost = _clip(m_cell, q, ws, row, slot, slot + 1)
-                    reals[1] += lost
+                    doubtful += lost
                 elif place < CROSSES:
                     m_cell = EMPTY
+        if turn == 0 or ties > 1:
+            # The other cells are neither right nor tied, wherever they end.
+            reals[1] += doubtful
         # A tied set is accounted for once: with the label, or at its first member.
         if m_cell != EMPTY and (turn == 0 or (not has_label and leader == top)):
             if has_label or ties > 1 or mode == WRITE:
@@ -387,7 +431,7 @@ def _leaf(w_oh, fan, ws, m, p, unit, rule, reals, counts, table, mode):
     counts[0] += 1
     for pair in range(pairs):
         ws.where[pairs + pair] = _UNKNOWN
-        ws.where[pair], lost = _locate(m, p, ws, 2 * pair)
+        ws.where[pair], lost = _locate(m, p, ws, 2 * pair, False)
         reals[1] += lost
     for region in range(fan.region_rows.shape[0]):
         m_piece, q = m, p
@@ -429,8 +473,8 @@ def _enter(ws, t, j, depth, base, reals):
         _set_active(ws, t, j, False)
         ws.eh[t, j] = size + error if error > 0.0 else 0.0
     else:
-        where, lost = _locate(m, p, ws, row)
-        reals[1] += lost
+        where, lost = _locate(m, p, ws, row, True)
+        reals[1] += lost + (_swept(ws, row) if where >= CROSSES else 0.0)
         step[_ACTIVE] = 0 if where == OUTSIDE else 1
         _set_active(ws, t, j, where != OUTSIDE)
         if where >= CROSSES:

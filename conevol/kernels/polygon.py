@@ -54,7 +54,7 @@ _NUMERATOR_ERROR = 20 * U
 # and the final scaling.
 _PRODUCT_ERROR = 5 * U
 # Doubts smaller than this, in radians, are not worth a closer look.
-_SMALL_DEPTH = 3e-14
+_SMALL_DEPTH = 3e-15
 # Half the area of a polygon that is too small to be told from 0.
 _SMALLEST = 1e-300
 # Doubts larger than this, as a fraction, are compared with the whole polygon.
