@@ -164,6 +164,41 @@ def test_length_one():
         assert (result.value, result.patterns, result.cells) == (1.0, 2, 2)
 
 
+def cancelling(power: int, seed: int) -> ReluRNN:
+    """Neurons in pairs that nearly cancel: what is left of the maps is 10^power times smaller."""
+    rng = np.random.default_rng([power, seed])
+    hi = np.repeat(rng.standard_normal(2), 2)
+    hh = np.repeat(rng.standard_normal((2, 4)), 2, axis=0)
+    oh = rng.standard_normal((3, 4))
+    small = 10.0**-power
+    hh[:, 1::2] = -hh[:, ::2] * (1.0 + small * rng.standard_normal((4, 2)))
+    oh[:, 1::2] = -oh[:, ::2] * (1.0 + small * rng.standard_normal((3, 2)))
+    hh += small * rng.standard_normal((4, 4))
+    return ReluRNN(hi + small * rng.standard_normal(4), hh, oh)
+
+
+@pytest.mark.parametrize(
+    ("power", "seeds"),
+    [
+        (2, range(8)), (4, (8, 24, 34, 54)), (5, (8, 24, 43, 46)), (6, (1, 9, 27, 51)),
+        (7, (19, 39, 57)), (8, (8, 53, 54)), (10, (8, 35, 49)), (12, (10, 13, 57)),
+    ],
+)  # fmt: skip
+def test_bound_holds_where_neurons_nearly_cancel(power, seeds):
+    """Rounding of the planes is then most of the error, and a bound a fifth as large too small."""
+    ratios = []
+    for seed in seeds:
+        net = cancelling(power, seed)
+        exact = oracles.exact_cells(net.W_hi, net.W_hh, net.W_oh)
+        for ties in RULES:
+            result = accuracy(net, ties=ties)
+            error = abs(mp.mpf(result.value) - exact.accuracy(oracles.second_argmax, ties))
+            assert error <= result.error_bound
+            ratios.append(float(error / result.error_bound))
+    if power == 12:
+        assert max(ratios) > 0.2
+
+
 def test_bound_is_near_the_error():
     """Random networks, and noisy copies of a trained one: below 1e-12, errors are below 1e-15."""
     rng = np.random.default_rng(9)

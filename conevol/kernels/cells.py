@@ -36,6 +36,7 @@ from conevol.kernels.polygon import (
     locate,
     polygon_fraction,
     put_row,
+    settle,
 )
 
 TIES_FIRST, TIES_SPLIT, TIES_WRONG = 0, 1, 2
@@ -143,8 +144,14 @@ def _locate(m, p, ws, row, cuts):
     place &= ~NEAR
     lost = 0.0
     if near and (cuts or place < CROSSES):
-        lost, operations = doubt(m, p, ws.edge, ws.vert, ws.a, row, ws.sign)
+        lost, whole, operations = doubt(m, p, ws.edge, ws.vert, ws.a, row, ws.sign)
         tally(ws.spent, operations)
+        if place >= CROSSES and whole:
+            # A cut could come out larger than what is cut.
+            place = INSIDE
+        elif place >= CROSSES and m > 2:
+            operations = settle(m, p, ws.edge, ws.vert, ws.a, row, ws.sign)
+            tally(ws.spent, operations)
     return place, lost
 
 

@@ -154,11 +154,12 @@ def _locate_few(m, p, edge, vert, a, c, sign):
     p2 = a[c, 2] * vert[p, 0, 2]
     s = p0 + p1 + p2
     filter, lift = _tolerances(a, c)
-    side = 0
+    side = near = 0
     if abs(s) > filter * vert[p, 0, 3] + lift * vert[p, 0, 4]:
         side = 1 if s > 0.0 else -1
     elif p0 != 0.0 or p1 != 0.0 or p2 != 0.0:
         side = _doubtful_side(m, p, edge, vert, 0, a, c)
+        near = NEAR
     if side != 0:
         sign[0], sign[1] = side, -side
         return CROSSES
@@ -169,7 +170,7 @@ def _locate_few(m, p, edge, vert, a, c, sign):
         return INSIDE | NEAR
     if sign[0] <= 0 and sign[1] <= 0:
         return OUTSIDE | NEAR
-    return CROSSES_PENCIL
+    return CROSSES_PENCIL | near
 
 
 @inline_kernel
@@ -213,13 +214,14 @@ def doubt(m, p, edge, vert, a, c, sign):
     has an area of at most s min(pi, s / sin theta), and being between the two planes
     at most 2 theta.  An arc to another vertex, phi away, may be s / cos(phi / 2) from the
     plane, which takes the place of s; where that says nothing, or no vertex is certain,
-    the whole polygon is in doubt.  Returns the bound and the operations spent on it.
+    the whole polygon is in doubt.  Returns the bound, whether it is the whole polygon, and the
+    operations spent on it.
     """
     never_inline()
     if m == 1:
         # Two almost parallel planes: the lune between them.
         lune = _wedge(math.pi, a, c, edge[p, 0]) * (0.25 / math.pi)
-        return min(0.5, lune), _WEDGE_OPERATIONS
+        return min(0.5, lune), False, _WEDGE_OPERATIONS
     filter, lift = _tolerances(a, c)
     total, decided = 0.0, m == 2
     operations = 3
@@ -251,11 +253,50 @@ def doubt(m, p, edge, vert, a, c, sign):
         # A lune's axis has two ends.
         total *= 2.0
     total *= 0.25 / math.pi
+    whole = False
     if total > _LARGE_DOUBT or not decided:
         value, error = polygon_fraction(m, p, edge, vert, a, 1.0)
-        total = value + error if not decided else min(total, value + error)
+        whole = not decided or value + error < total
+        total = value + error if whole else total
         operations += 50 * m
-    return total, operations
+    return total, whole, operations
+
+
+@inline_kernel
+def _meets(p, vert, i, a, r, s):
+    """Product of vertex i and row r x row s."""
+    x, y, z = cross(a, r, s)
+    return x * vert[p, i, 0] + y * vert[p, i, 1] + z * vert[p, i, 2]
+
+
+@cold_kernel
+def settle(m, p, edge, vert, a, c, sign):
+    """Whether all vertices in doubt can count as lying on plane c, which crosses; operations.
+
+    A cut at such a vertex puts a new one in its place, where c meets the edge to a neighbour that
+    is not in doubt.  Where c is nearer to that neighbour, they meet beyond it, and the new vertex
+    would be the antipode of what it stands for.  Then all vertices get the sides of
+    the planes as they are stored, among which there is no contradiction.
+    Requires: `locate` found that c crosses, and filled `sign`.
+    """
+    never_inline()
+    operations = 0
+    sound = True
+    for i in range(m):
+        if sign[i] == 0 and (a[c, 4] > 0.0 or vert[p, i, 4] > 0.0):
+            before, after = i - 1 if i > 0 else m - 1, i + 1 if i + 1 < m else 0
+            if sign[before] != 0:
+                sound = sound and sign[before] * _meets(p, vert, i, a, edge[p, i], c) > 0.0
+            if sign[after] != 0:
+                sound = sound and sign[after] * _meets(p, vert, i, a, c, edge[p, after]) > 0.0
+            operations += 24
+    if not sound:
+        for i in range(m):
+            if sign[i] == 0:
+                after = edge[p, i + 1] if i + 1 < m else edge[p, 0]
+                sign[i] = doubtful_det3_sign(a, edge[p, i], after, c)
+                operations += 32
+    return operations
 
 
 @inline_kernel
