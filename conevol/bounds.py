@@ -90,6 +90,9 @@ class AccuracyBounds:
         Fraction of the inputs whose prefixes have been followed to the last step.
     nodes, patterns, open : int
         Numbers of prefixes met, of patterns looked at, and of prefixes that are left.
+    operations : int or None
+        Arithmetic spent, as `conevol.estimators.Estimate` has it, that of calls resumed included;
+        None where no input weight is there.
     ties : str
         Rule that was used where several logits share the maximum.
     seconds : float
@@ -105,6 +108,7 @@ class AccuracyBounds:
     nodes: int
     patterns: int
     open: int
+    operations: int | None
     ties: str
     seconds: float
     stopped: str
@@ -139,13 +143,15 @@ class Frontier:
         Fractions proved right and wrong but for errors of `error`; of what was looked at.
     nodes, patterns : int
         Numbers of prefixes met, and of patterns looked at.
+    operations : int
+        Spent so far.
     """
 
     def __init__(self, tree: PatternTree) -> None:
         self.tree = tree
         self.heap = [Open(-1.0, tree.root, 0, 1.0, 0.0)]
         self.right = self.wrong = self.error = self.explored = 0.0
-        self.nodes, self.patterns = 1, 0
+        self.nodes, self.patterns, self.operations = 1, 0, 0
         # Every sum is off by at most one roundoff of 1 for each term.
         self.terms = 0
 
@@ -181,6 +187,7 @@ class Frontier:
 
     def replace(self, item: Open, found: Children | Lost) -> None:
         """Enter what was found of a prefix."""
+        self.operations += found.operations
         if isinstance(found, Children):
             self.error += found.error
             self.nodes += len(found.nodes)
@@ -390,6 +397,7 @@ def _result(frontier: Frontier, ties: str, started: float, stopped: str) -> Accu
         nodes=frontier.nodes,
         patterns=frontier.patterns,
         open=len(frontier.heap),
+        operations=frontier.operations,
         ties=ties,
         seconds=time.perf_counter() - started,
         stopped=stopped,
@@ -400,7 +408,7 @@ def _at_once(
     network: ReluRNN, task: str | Task | None, ties: str, started: float
 ) -> AccuracyBounds:
     """Bounds where there is no tree: one input, or none that is looked at."""
-    exact = accuracy(network, task=task, ties=ties)
+    exact = accuracy(network, task=task, ties=ties, operations=True)
     return AccuracyBounds(
         lower=max(0.0, exact.value - exact.error_bound),
         upper=min(1.0, exact.value + exact.error_bound),
@@ -409,6 +417,7 @@ def _at_once(
         nodes=1,
         patterns=exact.patterns,
         open=0,
+        operations=exact.operations,
         ties=ties,
         seconds=time.perf_counter() - started,
         stopped="complete",

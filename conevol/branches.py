@@ -7,14 +7,14 @@ run them.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
 import numpy as np
 
 from conevol.engine import WORST_BOUND
-from conevol.tree import Lost, Node, PatternTree, lost_of
+from conevol.tree import Lost, Node, PatternTree, Spent, lost_of
 
 __all__ = ["Children", "grow", "losses"]
 
@@ -33,12 +33,15 @@ class Children:
         Of the nodes, with bounds of their errors.
     error : float
         Bound of what the planes between may have put on the wrong side by rounding.
+    operations : int
+        Spent on them, but for a first try that lacked room for the list.
     """
 
     nodes: list[Node]
     fractions: list[float]
     bounds: list[float]
     error: float
+    operations: int
 
 
 def grow(tree: PatternTree, nodes: list[Node]) -> list[Children]:
@@ -54,30 +57,26 @@ def grow(tree: PatternTree, nodes: list[Node]) -> list[Children]:
             table = kernels.new_table(room, 0, depth + hidden, tree.n)
             reals, counts, status = _each(tree, group, depth + hidden, kernels.MEASURE, None, table)
             listed = int(counts[:, kernels.PATTERNS].sum())
-            if listed <= room or status.any():
+            if listed <= room:
                 break
             room = listed
-        if status.any():
-            # Rare: with as much room as it takes, one by one.
-            done += [_grown(tree, node) for node in group]
-            continue
         ends = np.cumsum(counts[:, kernels.PATTERNS])
         for k, end in enumerate(ends):
+            spent = int(counts[k, kernels.OPERATIONS])
+            if status[k]:
+                # Rare: with as much room as it takes.
+                done.append(_grown(tree, group[k], spent))
+                continue
             rows = slice(end - counts[k, kernels.PATTERNS], end)
             below = [row.tobytes() for row in table.pattern[rows]]
             measured = zip(
                 below, table.fraction[rows].tolist(), table.error[rows].tolist(), strict=True
             )
             pairs = [
-                (value, bound) if bound < math.inf else _fraction(tree, child)
+                (value, bound, 0) if bound < math.inf else _fraction(tree, child)
                 for child, value, bound in measured
             ]
-            done.append(
-                Children(
-                    below, [p[0] for p in pairs], [p[1] for p in pairs],
-                    float(reals[k, kernels.ERROR]),
-                )
-            )  # fmt: skip
+            done.append(_children(below, pairs, float(reals[k, kernels.ERROR]), spent))
     return done
 
 
@@ -94,10 +93,12 @@ def losses(tree: PatternTree, nodes: list[Node], least: list[float]) -> list[Los
         table = kernels.new_table(0, 0, 0, tree.n)
         reals, counts, status = _each(tree, group, tree.depth, kernels.LOSS, cuts, table)
         for k, node in enumerate(group):
+            spent = int(counts[k, kernels.OPERATIONS])
             if status[k] or counts[k, kernels.LEFT]:
-                done.append(tree.lost(node, cuts[k]))
+                again = tree.lost(node, cuts[k])
+                done.append(replace(again, operations=again.operations + spent))
             else:
-                done.append(lost_of(reals[k], counts[k]))
+                done.append(lost_of(reals[k], counts[k], spent))
     return done
 
 
@@ -128,16 +129,26 @@ def _each(
     return reals, counts, status
 
 
-def _grown(tree: PatternTree, node: Node) -> Children:
-    stop = len(node) + len(tree.W_hi)
-    nodes, error = tree.listed(stop, node)
-    pairs = [_fraction(tree, child) for child in nodes]
-    return Children(nodes, [p[0] for p in pairs], [p[1] for p in pairs], error)
+def _grown(tree: PatternTree, node: Node, operations: int) -> Children:
+    spent = Spent(operations)
+    nodes, error = tree.listed(len(node) + len(tree.W_hi), node, spent)
+    return _children(nodes, [_fraction(tree, child) for child in nodes], error, spent.operations)
 
 
-def _fraction(tree: PatternTree, node: Node) -> tuple[float, float]:
-    """Fraction of a node and its bound; (0, 1) if it cannot be computed."""
+# Fraction, bound and operations.
+_Measured = tuple[float, float, int]
+
+
+def _children(
+    nodes: list[Node], measured: list[_Measured], error: float, operations: int
+) -> Children:
+    fractions, bounds = [m[0] for m in measured], [m[1] for m in measured]
+    return Children(nodes, fractions, bounds, error, operations + sum(m[2] for m in measured))
+
+
+def _fraction(tree: PatternTree, node: Node) -> _Measured:
+    """Fraction of a node, its bound, and operations; 0 and 1 if it cannot be computed."""
     cone = tree.cone(node)
     if not cone.error_bound <= WORST_BOUND:
-        return 0.0, 1.0
-    return cone.fraction, cone.error_bound
+        return 0.0, 1.0, cone.operations
+    return cone.fraction, cone.error_bound, cone.operations

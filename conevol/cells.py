@@ -93,9 +93,9 @@ class AccuracyResult:
     table : Cells or None
         The cells, when asked for.
     operations : int or None
-        Arithmetic spent, when asked for, counted as `conevol.estimators.Estimate` has it; within
-        2 % of an instrumented run for n = 3, but for weights that are small integers, whose
-        exact signs are not counted.  None for n > 3, where nothing is counted.
+        Arithmetic spent, without the table, counted as `conevol.estimators.Estimate` has it; within
+        3 % of an instrumented run, but for weights that are small integers, whose exact signs
+        are not counted.  For n <= 3 when asked for; None too where all input weights are 0.
     """
 
     value: float
@@ -315,6 +315,7 @@ def _by_tree(
         patterns=sums.patterns,
         cells=sums.cells,
         table=_table_of(tree, network, max_cells) if table else None,
+        operations=sums.operations,
     )
 
 
@@ -418,6 +419,8 @@ def _stacked(results: list[AccuracyResult], ties: str) -> EnsembleAccuracy:
     arrays: dict[str, Any] = {f: np.array([getattr(r, f) for r in results]) for f in reals}
     for f in ("patterns", "cells"):
         arrays[f] = np.array([getattr(r, f) for r in results], dtype=np.int64)
+    if all(r.operations is not None for r in results):
+        arrays["operations"] = np.array([r.operations for r in results], dtype=np.int64)
     return EnsembleAccuracy(ties=ties, **arrays)
 
 

@@ -14,9 +14,9 @@ from conevol.errors import FileFormatError
 
 __all__ = ["load", "save"]
 
-_FORMAT = "conevol frontier 2"
+_FORMAT = "conevol frontier 3"
 _SUMS = ("right", "wrong", "error", "explored")
-_COUNTS = ("nodes", "patterns", "terms")
+_COUNTS = ("nodes", "patterns", "terms", "operations")
 
 
 def fingerprint(tree: Any) -> str:

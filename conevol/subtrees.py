@@ -16,7 +16,7 @@ import numpy as np
 
 from conevol.errors import CellsError
 from conevol.parallel import thread_count
-from conevol.tree import LimitReached, Node, PatternTree, Totals
+from conevol.tree import LimitReached, Node, PatternTree, Spent, Totals
 
 __all__ = [
     "MAX_CELLS",
@@ -42,7 +42,9 @@ _PATTERNS, _FEWEST, _MOST = 60, 32, 4096
 _TRUST = 20
 
 
-def estimated_patterns(tree: PatternTree, probes: int = _PROBES, seed: int = 0) -> float:
+def estimated_patterns(
+    tree: PatternTree, probes: int = _PROBES, seed: int = 0, spent: Spent | None = None
+) -> float:
     """About how many patterns there are (D. E. Knuth 1975).
 
     A way down that takes each side of every plane it crosses with probability 1/2 ends in
@@ -51,21 +53,20 @@ def estimated_patterns(tree: PatternTree, probes: int = _PROBES, seed: int = 0) 
     """
     rng = np.random.default_rng(seed)
     wishes = rng.integers(0, 2, (probes, tree.depth)).astype(np.bool_)
-    return float(np.mean([2.0 ** tree.crossings(wish.tobytes()) for wish in wishes]))
+    return float(np.mean([2.0 ** tree.crossings(wish.tobytes(), spent) for wish in wishes]))
 
 
-def work_list(tree: PatternTree, patterns: float) -> list[Node]:
+def work_list(tree: PatternTree, patterns: float, spent: Spent | None = None) -> list[Node]:
     """Prefixes of one depth, whose subtrees are the tasks, for a tree of about so many leaves."""
     wanted = min(max(patterns / _PATTERNS, _FEWEST), _MOST)
     hidden = len(tree.W_hi)
     nodes = [tree.root]
     for step in range(hidden, tree.depth + 1, hidden):
-        after = tree.prefixes(step)
+        after = tree.prefixes(step, spent=spent)
         if len(after) >= wanted:
             depths = range(step - hidden + 1, step)
-            return next(
-                (nodes for nodes in map(tree.prefixes, depths) if len(nodes) >= wanted), after
-            )
+            lists = (tree.prefixes(depth, spent=spent) for depth in depths)
+            return next((nodes for nodes in lists if len(nodes) >= wanted), after)
         nodes = after
     return nodes
 
@@ -113,13 +114,15 @@ def sum_subtrees(
     CellsError
         If there are more than max_cells cells, at once where it is foreseeable.
     """
-    patterns = estimated_patterns(tree)
+    spent = Spent()
+    patterns = estimated_patterns(tree, spent=spent)
     if patterns > _TRUST * max_cells:
         raise _too_many(tree, f"it has about {patterns:.0e} patterns", max_cells)
-    nodes = work_list(tree, patterns)
+    nodes = work_list(tree, patterns, spent)
     # What cutting down to the prefixes cost is counted here, what is below them there.
     work = partial(total_of, tree, every=every, limit=max_cells)
-    done = Totals(error=tree.prefix_error(len(nodes[0])))
+    error = tree.prefix_error(len(nodes[0]), spent)
+    done = Totals(error=error, operations=spent.operations)
     for k, part in enumerate(in_order(work, nodes, threads, executor)):
         if part is None or done.cells + part.cells > max_cells:
             raise _too_many(

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-__all__ = ["LimitReached", "Lost", "NodeCone", "PatternTree", "Totals"]
+__all__ = ["LimitReached", "Lost", "NodeCone", "PatternTree", "Spent", "Totals"]
 
 Node = bytes
 # Rays a cone may have at first; where one has more the work is repeated with twice the room.
@@ -43,6 +43,13 @@ _RAYS, _MOST_RAYS = 128, 1 << 16
 # Cells left to the engine for which there is room at first, and the fraction of a cell that is
 # not worth it.
 _LEFT, _NEGLIGIBLE = 64, 2.0**-54
+
+
+@dataclass
+class Spent:
+    """Operations, by the rule of `conevol.estimators.Estimate`, of calls that are given this."""
+
+    operations: int = 0
 
 
 class LimitReached(ConevolError):
@@ -63,6 +70,8 @@ class NodeCone:
         Which normals are tight on which rays.
     fraction, error_bound : float
         Its share of the sphere.
+    operations : int
+        Spent on it.
     """
 
     normals: NDArray[np.float64]
@@ -71,6 +80,7 @@ class NodeCone:
     tight: NDArray[np.bool_]
     fraction: float
     error_bound: float
+    operations: int = 0
 
 
 @dataclass(frozen=True)
@@ -89,6 +99,9 @@ class Totals:
         ``every=True``, otherwise the right and tied ones.
     patterns, cells, rays, fractions : int
         Numbers of patterns, cells, rays of all cells, and fractions computed.
+    operations : int
+        Spent, by the rule of `conevol.estimators.Estimate`, but on cells that are left to
+        `conevol.engine`.
     """
 
     right: float = 0.0
@@ -100,6 +113,7 @@ class Totals:
     cells: int = 0
     rays: int = 0
     fractions: int = 0
+    operations: int = 0
 
     def __add__(self, other: Totals) -> Totals:
         return Totals(*(getattr(self, f) + getattr(other, f) for f in self.__dataclass_fields__))
@@ -119,6 +133,8 @@ class Lost:
         Bound of the error of `value`, with what cannot be told to be a tie.
     patterns, fractions : int
         Numbers of patterns, and of fractions computed.
+    operations : int
+        Spent; that of two ways to the same sums may differ.
     """
 
     value: float
@@ -126,6 +142,7 @@ class Lost:
     error: float
     patterns: int
     fractions: int
+    operations: int = field(default=0, compare=False)
 
 
 @dataclass(frozen=True)
@@ -168,9 +185,9 @@ class PatternTree:
         """Depth of the leaves: n times the number of neurons."""
         return int(self.W_oh.size)
 
-    def children(self, node: Node) -> list[Node]:
+    def children(self, node: Node, spent: Spent | None = None) -> list[Node]:
         """The one or two nodes below an inner node, the one with the neuron off first."""
-        return self.prefixes(len(node) + 1, node)
+        return self.prefixes(len(node) + 1, node, spent)
 
     def cone(self, node: Node) -> NodeCone:
         """The cone of a node.
@@ -193,6 +210,7 @@ class PatternTree:
             int(cones.used[slot]) >> np.arange(64, dtype=object) & 1
         ).astype(np.uint64)
         value, bound, sound = cut.cone_fraction(cones, slot)
+        spent = walk.earlier + int(cones.spent[0])
         if not sound:
             value, bound, _ = cone_fraction(normals)
         return NodeCone(
@@ -202,38 +220,43 @@ class PatternTree:
             (cones.tight[slot, :count, None] & bits) != 0,
             value,
             bound,
+            spent,
         )
 
-    def prefixes(self, depth: int, node: Node = b"") -> list[Node]:
+    def prefixes(self, depth: int, node: Node = b"", spent: Spent | None = None) -> list[Node]:
         """All nodes of a depth below a node, in the order of the walk."""
-        return self.listed(depth, node)[0]
+        return self.listed(depth, node, spent)[0]
 
-    def listed(self, depth: int, node: Node = b"") -> tuple[list[Node], float]:
+    def listed(
+        self, depth: int, node: Node = b"", spent: Spent | None = None
+    ) -> tuple[list[Node], float]:
         """`prefixes`, and a bound of what the planes between misplace by rounding."""
         from conevol.kernels import tree
 
         table = tree.new_table(0, 0, depth, self.n)
         while True:
-            status, (reals, counts), _ = self._walk(node, depth, tree.LIST, table=table)
+            status, (reals, counts), _ = self._walk(
+                node, depth, tree.LIST, table=table, spent=spent
+            )
             _check(status)
             count = counts[tree.PATTERNS]
             if count <= len(table.pattern):
                 return [row.tobytes() for row in table.pattern[:count]], float(reals[tree.ERROR])
             table = tree.new_table(count, 0, depth, self.n)
 
-    def prefix_error(self, depth: int) -> float:
+    def prefix_error(self, depth: int, spent: Spent | None = None) -> float:
         """Bound of what the planes cut down to a depth may put on the wrong side by rounding."""
         from conevol.kernels import tree
 
-        status, (reals, _), _ = self._walk(b"", depth, tree.LIST)
+        status, (reals, _), _ = self._walk(b"", depth, tree.LIST, spent=spent)
         _check(status)
         return float(reals[tree.ERROR])
 
-    def crossings(self, node: Node) -> int:
+    def crossings(self, node: Node, spent: Spent | None = None) -> int:
         """Number of planes that a way down crosses, turning to the side that there is."""
         from conevol.kernels import tree
 
-        status, out, _ = self._walk(node, len(node), tree.PROBE)
+        status, out, _ = self._walk(node, len(node), tree.PROBE, spent=spent)
         _check(status)
         return int(out[1][tree.CROSSINGS])
 
@@ -252,6 +275,7 @@ class PatternTree:
         if status == tree.LIMIT:
             raise LimitReached(f"more than {limit} cells below one prefix")
         _check(status)
+        spent = walk.earlier + int(walk.cones.spent[0])
         for m in range(counts[tree.LEFT]):
             normals, (_, ties, _) = walk.left.normals[m, : walk.left.info[m, 0]], walk.left.info[m]
             credit, most = walk.left.share[m]
@@ -273,6 +297,7 @@ class PatternTree:
             cells=int(counts[tree.CELLS]),
             rays=int(counts[tree.RAYS]),
             fractions=int(counts[tree.FRACTIONS]),
+            operations=spent,
         )
 
     def lost(self, node: Node = b"", least: float = 0.0) -> Lost:
@@ -281,6 +306,7 @@ class PatternTree:
 
         status, (reals, counts), walk = self._walk(node, self.depth, tree.LOSS, least=least)
         _check(status)
+        spent = walk.earlier + int(walk.cones.spent[0])
         for m in range(counts[tree.LEFT]):
             normals, ties = walk.left.normals[m, : walk.left.info[m, 0]], walk.left.info[m, 1]
             credit, most = walk.left.share[m]
@@ -290,7 +316,7 @@ class PatternTree:
                 continue
             reals[tree.LOST] += (1.0 - credit) * value
             reals[tree.ERROR] += bound
-        return lost_of(reals, counts)
+        return lost_of(reals, counts, spent)
 
     def net(self) -> Any:
         """The network as the kernels take it."""
@@ -331,6 +357,7 @@ class PatternTree:
         limit: int = 2**62,
         table: Any = None,
         least: float = 0.0,
+        spent: Spent | None = None,
     ) -> tuple[int, Any, Any]:
         """One call of the kernel, repeated with more room until it suffices."""
         from conevol.kernels import tree
@@ -339,27 +366,31 @@ class PatternTree:
         if table is None:
             table = tree.new_table(0, 0, 0, self.n)
         rays, cells = _RAYS, _LEFT
-        hidden = len(self.W_hi)
+        hidden, earlier = len(self.W_hi), 0
         while True:
             walk = _Walk(
                 tree.new_space(self.n, hidden, rays),
                 tree.new_maps(self.n, hidden),
                 tree.new_left(cells, self.n, hidden),
+                earlier,
             )
             out = (np.zeros(tree.REALS), np.zeros(tree.COUNTS, dtype=np.int64))
             status = tree.walk(
                 self.net(), walk.cones, walk.maps, prefix, stop, mode, limit, least, out,
                 walk.left, table,
             )  # fmt: skip
+            earlier += int(walk.cones.spent[0])
             if status == tree.RAYS_FULL and rays < _MOST_RAYS:
                 rays *= 2
             elif status == tree.LEFT_FULL:
                 cells *= 2
             else:
+                if spent is not None:
+                    spent.operations += earlier
                 return status, out, walk
 
 
-def lost_of(reals: NDArray[np.float64], counts: NDArray[np.int64]) -> Lost:
+def lost_of(reals: NDArray[np.float64], counts: NDArray[np.int64], operations: int) -> Lost:
     """The sums of a walk in mode LOSS."""
     from conevol.kernels import tree
 
@@ -369,16 +400,18 @@ def lost_of(reals: NDArray[np.float64], counts: NDArray[np.int64]) -> Lost:
         error=float(reals[tree.ERROR] + reals[tree.UNRESOLVED]),
         patterns=int(counts[tree.PATTERNS]),
         fractions=int(counts[tree.FRACTIONS]),
+        operations=operations,
     )
 
 
 @dataclass(frozen=True)
 class _Walk:
-    """Workspaces of one call of the kernel."""
+    """Workspaces of one call of the kernel; operations of earlier ones, which lacked room."""
 
     cones: Any
     maps: Any
     left: Any
+    earlier: int
 
 
 def task_rows(task: Task, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -31,7 +31,7 @@ def _counting(name: str):
     plain = getattr(float, name)
 
     def method(self, other):
-        value = plain(self, other)
+        value = plain(self, other.item() if isinstance(other, np.integer) else other)
         if value is NotImplemented:
             return value
         TALLY[0] += 1
@@ -87,6 +87,11 @@ def fma(a, b, c):
     return Counted(float(Fraction(a) * Fraction(b) + Fraction(c)))
 
 
+def _tally(counter, amount) -> None:
+    if counter is not None:
+        counter[0] += amount
+
+
 def objects(values) -> np.ndarray:
     """An array of counted numbers."""
     values = np.asarray(values, dtype=float)
@@ -105,6 +110,8 @@ class _Objects(np.ndarray):
 
 class _Numpy(types.ModuleType):
     """numpy whose new arrays of floats hold counted numbers."""
+
+    sqrt = staticmethod(_Math("math").sqrt)
 
     def __getattr__(self, name: str):
         if name in ("empty", "zeros"):
@@ -144,6 +151,7 @@ def _lanes() -> types.ModuleType:
         ("mul_add", lambda a, b, c: float(a) * float(b) + float(c), True),
     ):
         setattr(lanes, name, each(function, costs))
+    lanes.largest = max
     return lanes
 
 
@@ -155,7 +163,11 @@ def kernels(name: str) -> types.ModuleType:
     if "counted_kernels._jit" not in sys.modules:
         jit = types.ModuleType("counted_kernels._jit")
         jit.kernel = jit.inline_kernel = jit.cold_kernel = lambda function: function
-        jit.fma, jit.never_inline, jit.tally = fma, lambda: None, lambda *_: None
+        jit.fma, jit.never_inline, jit.tally = fma, lambda: None, _tally
+        jit.popcount = lambda x: int(x).bit_count()
+        jit.lowest_bit = lambda x: (int(x) & -int(x)).bit_length() - 1
+        jit.entry = lambda function, *_: types.SimpleNamespace(address=function)
+        jit.call_entry = lambda address, *arrays: address(*arrays)
         sys.modules["counted_kernels._lanes"] = _lanes()
         sys.modules["counted_kernels"] = types.ModuleType("counted_kernels")
         sys.modules["counted_kernels._jit"] = jit
@@ -170,6 +182,11 @@ def kernels(name: str) -> types.ModuleType:
         compile(source.replace("conevol.kernels", "counted_kernels"), str(path), "exec"),
         module.__dict__,
     )
+    for attribute, value in vars(module).items():
+        if isinstance(value, np.ndarray) and value.dtype == float:
+            setattr(module, attribute, objects(value))
+    if hasattr(module, "carray"):
+        module.carray = np.reshape
     for shim, attribute in ((_Math("math"), "math"), (_Numpy("numpy"), "np")):
         if hasattr(module, attribute):
             setattr(module, attribute, shim)
@@ -285,3 +302,24 @@ def note_original(network, q: float = 0.2) -> tuple[float, int]:
 def counted_sqrt(x) -> Counted:
     TALLY[0] += 1
     return Counted(math.sqrt(x))
+
+
+def install(monkeypatch) -> None:
+    """Let the walk over a pattern tree run on counted kernels."""
+    module = kernels("tree")
+    if not hasattr(module, "plain_walk"):
+        module.plain_walk, module.plain_space = module.walk, module.new_space
+
+        def walk(net, *rest):
+            weights = [objects(w) for w in (net.w_hi, net.w_hh, net.w_oh)]
+            return module.plain_walk(module.Net(*weights, *net[3:]), *rest)
+
+        def new_space(*sizes):
+            space = module.plain_space(*sizes)
+            # The order planes are constants; but what is done with them is done with numbers.
+            space.a[:], space.norm[:] = objects(space.a), objects(space.norm)
+            return space
+
+        module.walk, module.new_space = walk, new_space
+    monkeypatch.setattr(conevol.kernels, "tree", module, raising=False)
+    monkeypatch.setattr(conevol.kernels, "cut", kernels("cut"), raising=False)

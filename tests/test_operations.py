@@ -55,9 +55,9 @@ def test_operations_of_an_ensemble_are_those_of_its_networks():
 
 def test_what_is_not_counted_is_not_zero():
     assert conevol.accuracy(conevol.zoo.load("4/3")).operations is None
-    short = conevol.ReluRNN([1.0], [[1.0]], [[1.0], [0.5], [0.0], [2.0]])
-    assert conevol.accuracy(short, operations=True).operations is None
-    assert estimator("exact")(short).operations is None
+    blind = conevol.ReluRNN([0.0], [[1.0]], [[1.0], [0.5], [0.0], [2.0]])
+    assert conevol.accuracy(blind, operations=True).operations is None
+    assert estimator("exact")(blind).operations is None
 
 
 def test_fractions_in_three_dimensions():

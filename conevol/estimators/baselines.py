@@ -47,8 +47,8 @@ def sampling(network: ReluRNN, *, seed: int = 0, samples: int = 1000) -> Estimat
 def exact(network: ReluRNN, *, seed: int = 0, max_cells: int = 20_000_000) -> Estimate:
     """The exact accuracy; `error` bounds the rounding.  The seed does nothing.
 
-    Operations are counted by a second walk, which is not timed; for n > 3 they are not counted,
-    and None.  Networks of more than max_cells cells are refused (see `conevol.accuracy`).
+    Operations are counted for n <= 3 by a second walk, which is not timed.  Networks of more
+    than max_cells cells are refused (see `conevol.accuracy`).
 
     Examples
     --------
@@ -67,8 +67,9 @@ def exact_ensemble(
     started = time.perf_counter()
     result = accuracy(networks, threads=1, max_cells=max_cells)
     seconds = (time.perf_counter() - started) / max(len(networks), 1)
-    counted = networks.n <= MAX_N
-    operations = accuracy(networks, threads=1, operations=True).operations if counted else None
+    operations = result.operations
+    if networks.n <= MAX_N:
+        operations = accuracy(networks, threads=1, operations=True).operations
     return [
         Estimate(
             estimator="exact",

@@ -13,9 +13,11 @@ from conevol.bounds import Frontier, Open, refine
 from conevol.cells import TIE_RULES, accuracy, pattern_tree
 from conevol.cone import Cone
 from conevol.errors import ConevolError
+from conevol.estimators.baselines import sample_operations
 from conevol.estimators.sampling import check_draw
 from conevol.estimators.stratified import credits_of, shape_of, stratified_accuracy
 from conevol.tasks import Task, get_task
+from conevol.tree import Spent
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -49,6 +51,9 @@ class HybridAccuracy:
         Fraction of the inputs that was sampled.
     samples, nodes : int
         Numbers of points drawn, and of prefixes met.
+    operations : int or None
+        Arithmetic of the pilot, the exploration, the cones and the points' forward passes, as
+        `conevol.estimators.Estimate` has it; drawing the points is free, as random numbers are.
     ties : str
         The tie rule.
     seconds : float
@@ -60,6 +65,7 @@ class HybridAccuracy:
     error: float
     sampled: float
     samples: int
+    operations: int | None
     nodes: int
     ties: str
     seconds: float
@@ -139,20 +145,29 @@ def accuracy_hybrid(
         raise ConevolError(f"width is {width}, expected a positive number")
     chosen = get_task(network.task if task is None else task)
     if network.n < 2 or not network.W_hi.any():
-        exact = accuracy(network, task=task, ties=ties)
+        exact = accuracy(network, task=task, ties=ties, operations=True)
         return HybridAccuracy(
-            exact.value, 0.0, exact.error_bound, 0.0, 0, 1, ties, time.perf_counter() - started
-        )
+            exact.value, 0.0, exact.error_bound, 0.0, 0, exact.operations, 1, ties,
+            time.perf_counter() - started,
+        )  # fmt: skip
     frontier = Frontier(pattern_tree(network, task=task, ties=ties))
+    spent = 0
+    if width <= _WORTH:
+        spent = _PILOT * network.n * network.hidden * (network.hidden + 1)
     if width <= _WORTH and _shared(network) >= _EXPLORE:
         while frontier.heap and frontier.nodes < nodes and frontier.upper - frontier.lower > width:
             refine(frontier, width, threads, None, math.inf, exact=True)
+    spent += frontier.operations
     if math.fsum(item.fraction for item in frontier.heap) > _WORTH:
         parts = _whole(frontier, network, chosen, ties, samples, seed, threads)
     else:
         parts = _mixed(frontier, network, chosen, ties, samples, seed, threads)
     return HybridAccuracy(
-        *parts, nodes=frontier.nodes, ties=ties, seconds=time.perf_counter() - started
+        *parts[:5],
+        operations=spent + parts[5],
+        nodes=frontier.nodes,
+        ties=ties,
+        seconds=time.perf_counter() - started,
     )
 
 
@@ -167,8 +182,8 @@ def _shared(network: ReluRNN) -> float:
 def _whole(
     frontier: Frontier, network: ReluRNN, task: Task, ties: str, samples: int, seed: int,
     threads: int | None,
-) -> tuple[float, float, float, float, int]:  # fmt: skip
-    """Value, standard error, error, part sampled, points: all inputs are sampled."""
+) -> tuple[float, float, float, float, int, int]:  # fmt: skip
+    """Value, standard error, error, part sampled, points, operations: all inputs are sampled."""
     if task.rank is None:
         # There are no strata: plain points.
         frontier = Frontier(frontier.tree)
@@ -176,31 +191,34 @@ def _whole(
     sampled = stratified_accuracy(
         network, samples, seed=seed, task=task, ties=ties, threads=threads
     )
-    return sampled.value, sampled.error, 0.0, 1.0, shape_of(samples)[2]
+    return sampled.value, sampled.error, 0.0, 1.0, shape_of(samples)[2], sampled.operations or 0
 
 
 def _mixed(
     frontier: Frontier, network: ReluRNN, task: Task, ties: str, samples: int, seed: int,
     threads: int | None,
-) -> tuple[float, float, float, float, int]:  # fmt: skip
-    """Value, standard error, error, part sampled, points: exact but for the prefixes left."""
+) -> tuple[float, float, float, float, int, int]:  # fmt: skip
+    """The same: exact but for the prefixes left."""
     left = sorted(frontier.heap, key=lambda item: item.node)
     mass = math.fsum(item.fraction for item in left)
     error = frontier.rounding + math.fsum(item.bound for item in left)
     if mass == 0.0:
-        return frontier.right, 0.0, error, 0.0, 0
-    x = points_in(frontier.tree, left, samples, np.random.default_rng(seed))
+        return frontier.right, 0.0, error, 0.0, 0, 0
+    spent = Spent(samples * sample_operations(network.hidden, network.n))
+    x = points_in(frontier.tree, left, samples, np.random.default_rng(seed), spent)
     if task.rank is None:
         credit = _credits_in_python(network, task, ties, x)
     else:
         credit = credits_of(network, task.rank(network.n), ties, x, threads)
     spread = mass * float(credit.std()) / math.sqrt(samples)
-    return frontier.right + mass * float(credit.mean()), spread, error, mass, samples
+    value = frontier.right + mass * float(credit.mean())
+    return value, spread, error, mass, samples, spent.operations
 
 
 def points_in(
-    tree: PatternTree, items: list[Open], samples: int, rng: np.random.Generator
-) -> NDArray[np.float64]:
+    tree: PatternTree, items: list[Open], samples: int, rng: np.random.Generator,
+    spent: Spent | None = None,
+) -> NDArray[np.float64]:  # fmt: skip
     """Gaussian inputs (samples, n) in the cones of prefixes, in proportion to their fractions."""
     ends = np.cumsum([item.fraction for item in items])
     places = (np.arange(samples) + rng.random()) * (ends[-1] / samples)
@@ -211,7 +229,10 @@ def points_in(
     for item, count in zip(items, counts.tolist(), strict=True):
         # The root's cone is all of space.
         if count and item.node:
-            normals = tree.cone(item.node).normals
+            cone = tree.cone(item.node)
+            normals = cone.normals
+            if spent is not None:
+                spent.operations += cone.operations
             x[at : at + count, : normals.shape[1]] = Cone(normals).sample(count, rng)
         at += count
     return x

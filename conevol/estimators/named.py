@@ -70,7 +70,7 @@ def bounds(network: ReluRNN, *, seed: int = 0, nodes: int = 1_000) -> Estimate:
         value=found.value,
         claim="interval",
         error=0.5 * found.width,
-        operations=None,
+        operations=found.operations,
         seconds=found.seconds,
     )
 
@@ -92,6 +92,6 @@ def hybrid(
         value=found.value,
         claim="standard error",
         error=found.standard_error + found.error,
-        operations=None,
+        operations=found.operations,
         seconds=found.seconds,
     )

@@ -13,9 +13,11 @@ import numpy as np
 
 from conevol.cells import accuracy, pattern_tree
 from conevol.errors import ConevolError
+from conevol.estimators.baselines import sample_operations
 from conevol.estimators.estimate import Estimate
 from conevol.estimators.sampling import gaussian_inputs
 from conevol.tasks import get_task
+from conevol.tree import Spent
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,12 +44,15 @@ class Pattern:
         Probability of the inputs on it whose label is predicted.
     error_bound : float
         Of `right`.
+    operations : int
+        Spent since the pattern before.
     """
 
     node: bytes
     fraction: float
     right: float
     error_bound: float
+    operations: int = 0
 
 
 def top_patterns(network: ReluRNN) -> Iterator[Pattern]:
@@ -77,25 +82,31 @@ def top_patterns(network: ReluRNN) -> Iterator[Pattern]:
     tree = pattern_tree(network)
     # Probabilities are negative, since a heap gives its least.
     heap: list[tuple[float, Node]] = [(-1.0, tree.root)]
+    spent = Spent()
     while heap:
         negative, node = heapq.heappop(heap)
         if len(node) == tree.depth:
             totals = tree.total(node, every=True)
-            yield Pattern(node, totals.total, totals.right, totals.error + totals.unresolved)
+            operations, spent.operations = spent.operations + totals.operations, 0
+            yield Pattern(
+                node, totals.total, totals.right, totals.error + totals.unresolved, operations
+            )
             continue
-        for child, share in _sides(tree, node, -negative):
+        for child, share in _sides(tree, node, -negative, spent):
             heapq.heappush(heap, (-share, child))
 
 
-def _sides(tree: PatternTree, node: Node, share: float) -> list[tuple[Node, float]]:
+def _sides(tree: PatternTree, node: Node, share: float, spent: Spent) -> list[tuple[Node, float]]:
     """The two sides of the next plane that cuts the cone, or the pattern if none does."""
-    children = tree.children(node)
+    children = tree.children(node, spent)
     while len(children) == 1 and len(children[0]) < tree.depth:
-        children = tree.children(children[0])
+        children = tree.children(children[0], spent)
     if len(children) == 1:
         return [(children[0], share)]
     off, on = children
-    part = min(tree.cone(on).fraction, share)
+    cone = tree.cone(on)
+    spent.operations += cone.operations
+    part = min(cone.fraction, share)
     return [(off, share - part), (on, part)]
 
 
@@ -126,7 +137,8 @@ def top_patterns_accuracy(
     Estimate
         With an interval that surely holds the exact value: what is right on these patterns, and
         that and all the rest, lie in it.  With `rest="sampled"` a standard error, or the
-        interval's half-width if no sample is on another pattern.  Operations are not counted.
+        interval's half-width if no sample is on another pattern.  Operations are those of the
+        search, of the patterns' cells and of the samples; None if all input weights are 0.
 
     Raises
     ------
@@ -147,10 +159,12 @@ def top_patterns_accuracy(
     _check(network, patterns, rest)
     if not network.W_hi.any():
         # One pattern, all off, and all of it a tie.
-        result = accuracy(network)
+        result = accuracy(network, operations=True)
+        operations = result.operations
         found = [Pattern(bytes(network.W_oh.size), 1.0, result.value, result.error_bound)]
     else:
         found = [p for _, p in zip(range(patterns), top_patterns(network), strict=False)]
+        operations = sum(p.operations for p in found)
     right = math.fsum(p.right for p in found)
     explored = min(math.fsum(p.fraction for p in found), 1.0)
     bound = math.fsum(p.error_bound for p in found)
@@ -159,6 +173,11 @@ def top_patterns_accuracy(
     error = left * max(share, 1.0 - share) + bound
     if rest == "sampled":
         correct = _outside(network, {p.node for p in found}, samples, seed)
+        if operations is not None:
+            # Once for their patterns, and again for the answers of those that are on others.
+            states = network.n * network.hidden * (network.hidden + 1)
+            operations += samples * states
+            operations += len(correct) * sample_operations(network.hidden, network.n)
         if len(correct):
             share = float(correct.mean())
             error = left * float(correct.std() / math.sqrt(len(correct))) + bound
@@ -167,7 +186,7 @@ def top_patterns_accuracy(
         value=right + left * share,
         claim="standard error" if rest == "sampled" else "interval",
         error=error,
-        operations=None,
+        operations=operations,
         seconds=time.perf_counter() - started,
     )
 

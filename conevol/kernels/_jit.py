@@ -120,7 +120,7 @@ def tally(typingctx, counter, amount):
     So a kernel that counts its operations is compiled twice, and the one that nobody asks for
     a count is as fast as if it knew nothing of counting.
     """
-    if isinstance(counter, types.NoneType):
+    if isinstance(counter, types.NoneType | types.Omitted):
 
         def generate(context, builder, signature, args):
             return context.get_dummy_value()

@@ -17,7 +17,8 @@ import math
 
 import numpy as np
 
-from conevol.kernels._jit import inline_kernel, kernel
+from conevol.kernels._jit import inline_kernel, kernel, tally
+from conevol.kernels.lattice_operations import axis_operations, minimiser_operations
 
 # Below SAFE_MARGIN the rounding of the smallest cap's centre matters, below CAP_MARGIN it has
 # spoilt it; below LEAST_MARGIN, some tens of roundings, no axis is certain to be inside.
@@ -93,10 +94,11 @@ def _drop_to_face(corral, size, weights, trial):
 
 
 @kernel
-def nearest_point(rays, x):
+def nearest_point(rays, x, spent=None):
     """x = the point nearest to 0 of the convex hull of the unit rays (n, d), within rounding.
 
-    Stops early, with a usable point, when rounding blocks further progress.
+    Stops early, with a usable point, when rounding blocks further progress.  Operations are added
+    to spent, if that is an array, here and below.
     """
     n, d = rays.shape
     corral = np.zeros(d + 2, np.int64)
@@ -105,7 +107,9 @@ def nearest_point(rays, x):
     size = 1
     weights[0] = 1.0
     norm = _combine(rays, corral, size, weights, x)
+    tally(spent, 2 * d)
     for _ in range(20 * (n + d)):
+        tally(spent, n * d + 1)
         enter, smallest = -1, norm * (1.0 - 1e-10)
         for i in range(n):
             s = 0.0
@@ -122,6 +126,7 @@ def nearest_point(rays, x):
         weights[size] = 0.0
         size += 1
         while True:
+            tally(spent, minimiser_operations(d, size))
             if not _affine_minimiser(rays, corral, size, gram, trial):
                 return
             inside = True
@@ -129,7 +134,9 @@ def nearest_point(rays, x):
                 inside = inside and trial[i] > 0.0
             if inside:
                 break
+            tally(spent, 3 * size)
             size = _drop_to_face(corral, size, weights, trial)
+        tally(spent, (size + 1) * d)
         for i in range(size):
             weights[i] = trial[i]
         norm = _combine(rays, corral, size, weights, x)
@@ -160,14 +167,15 @@ def _normalise(axis):
 
 
 @kernel
-def smallest_cap(rays, axis):
+def smallest_cap(rays, axis, spent=None):
     """Unit axis of the smallest cap holding the unit rays; the smallest u . v over them.
 
     A margin that is not positive says that rounding has spoilt the axis (or
     that the cone is not pointed): the caller must not go on.
     """
-    nearest_point(rays, axis)
+    nearest_point(rays, axis, spent)
     _normalise(axis)
+    tally(spent, 2 * axis.size + 1 + rays.size)
     return smallest_dot(rays, axis)
 
 
@@ -211,7 +219,7 @@ def inside(a, rows, x):
 
 
 @kernel
-def choose_axes(a, rows, rays, axes):
+def choose_axes(a, rows, rays, axes, spent=None):
     """The usable axes of a pointed cone, the better first, to the rows of axes; their number.
 
     The centre of the smallest cap comes first unless rounding could matter to it.
@@ -219,10 +227,13 @@ def choose_axes(a, rows, rays, axes):
     """
     d = a.shape[1]
     balanced = balanced_axis(a, rows, rays, axes[1])
-    if rows.size == d and balanced > SAFE_MARGIN and inside(a, rows, axes[1]):
-        axes[0] = axes[1]
-        return 1
-    cap = smallest_cap(rays, axes[0])
+    tally(spent, axis_operations(d, rows.size, rays.shape[0]))
+    if rows.size == d and balanced > SAFE_MARGIN:
+        tally(spent, d * d)
+        if inside(a, rows, axes[1]):
+            axes[0] = axes[1]
+            return 1
+    cap = smallest_cap(rays, axes[0], spent)
     if cap > SAFE_MARGIN:
         return 2 if balanced > LEAST_MARGIN else 1
     if not balanced > LEAST_MARGIN:

@@ -42,6 +42,7 @@ from conevol.kernels._jit import (
     lowest_bit,
     never_inline,
     popcount,
+    tally,
 )
 from conevol.kernels.doubledouble import DD_EPS, dd_div, dd_fma, dd_fms, dd_mul, dd_sqrt
 from conevol.kernels.general import OK as FRACTION_OK
@@ -74,10 +75,11 @@ WIDE, AXIS_STEPS = 0.3, 20
 #   q and its low part, l (64, n), pick (64,), bad, old (n,): scratch of `ray_error` and `refine`
 #   section (rays, n), sets, face (64,), next (64,): scratch of `cover` and `enclose`
 #   fraction: address of `_fraction`
+#   spent (1,): operations so far, counted as `conevol.estimators.Estimate` has it
 Cones = namedtuple(
     "Cones",
     "ray ray_lo error fine tight row used size slack a a_lo norm turn side value "
-    "q q_lo l pick bad old section sets face next fraction",
+    "q q_lo l pick bad old section sets face next fraction spent",
 )
 
 
@@ -110,6 +112,7 @@ def new_cones(n, slots, rays, rows):
         np.zeros(MAX_ROWS, np.uint64),
         np.zeros(MAX_ROWS, np.int64),
         entry(_fraction, float64, float64, uint64, int64, float64).address,
+        np.zeros(1, np.int64),
     )
 
 
@@ -139,6 +142,7 @@ def put_row(c, row, d, error, unit):
     s = 0.0
     for l in range(d):
         s += c.a[row, l] * c.a[row, l]
+    tally(c.spent, d + 4)
     c.norm[row] = math.sqrt(s)
     c.turn[row] = min(1.0, 1.001 * (math.sqrt(d) * (error / largest) + unit))
     return largest
@@ -157,6 +161,7 @@ def ray_error(c, p, i):
     if popcount(tight) != d - 1:
         return 1.0
     total = 0.0
+    tally(c.spent, (d - 1) * (4 * d + 6) + (d - 1) * (d - 2) * (2 * d + 1) // 2 + 2)
     for m in range(d - 1):
         row = c.row[p, lowest_bit(tight)] >> 1
         tight &= tight - ONE
@@ -283,17 +288,20 @@ def _meet(c, p, i):
     """
     d = c.size[p, 1]
     k = _load(c, p, i, d)
+    tally(c.spent, k * (4 * d + 1))
     if k < d - 1:
         return 1.0
     x, x_lo = c.ray[p, i], c.ray_lo[p, i]
     for m in range(d - 1):
         _pivot(c, m, k, d)
+        tally(c.spent, (k - m) * 9 * d + 9 * d + 7)
         c.l[m, m] = _scale(c.q[m], c.q_lo[m], d)
         if not c.l[m, m] > DEPENDENT:
             return 1.0
         for r in range(m + 1, k):
             c.l[r, m] = _take_off(c.q[r], c.q_lo[r], c.q[m], c.q_lo[m], d)
         _take_off(x, x_lo, c.q[m], c.q_lo[m], d)
+    tally(c.spent, (d - 1) * (4 * d + 3) + (d - 1) * (d - 2) // 2 + 9 * d + 9)
     if not _scale(x, x_lo, d) > 0.5:
         return 1.0
     total = 0.0
@@ -316,7 +324,7 @@ def locate(c, p, row):
     """
     never_inline()
     n, d = c.size[p, 0], c.size[p, 1]
-    positive = negative = 0
+    positive = negative = refined = 0
     near = 0.0
     scale = c.norm[row]
     base = c.turn[row] + (d + 3) * U
@@ -327,6 +335,7 @@ def locate(c, p, row):
         angle = c.error[p, i] + base
         if abs(s) <= scale * angle:
             refine(c, p, i)
+            refined += 1
             s = height(c, p, i, row)
             angle = c.error[p, i] + c.turn[row] + 16 * d * DD_EPS
         c.value[i] = s
@@ -339,6 +348,7 @@ def locate(c, p, row):
         else:
             c.side[i] = 0
             near = max(near, angle)
+    tally(c.spent, n * (d + 3) - positive + refined * 4 * d)
     place = INSIDE
     if negative:
         place = CROSSES if positive else OUTSIDE
@@ -384,22 +394,27 @@ def opening(c, p):
         for i in range(n):
             s += c.ray[p, i, l]
         c.bad[l] = s / n
+    tally(c.spent, d)
     best = 0.0
     for _ in range(AXIS_STEPS):
         norm = length(c, d)
         far, least = _farthest(c, p, d)
+        tally(c.spent, n * d + d + 2)
         if least > best * norm:
+            tally(c.spent, 1)
             best = least / norm
         if best > WIDE or not norm > 0.0:
             break
         # |(1 - s) x + s v|^2 with |v| = 1 is least at this s.
         s = min(1.0, (norm * norm - least) / (norm * norm - 2.0 * least + 1.0))
+        tally(c.spent, d + 4)
         for l in range(d):
             c.bad[l] += s * (c.ray[p, far, l] - c.bad[l])
     if best <= WIDE:
         for l in range(d):
             c.bad[l] = 0.0
         left = c.used[p]
+        tally(c.spent, popcount(left) * (d + 1) + n * d + d + 3)
         while left:
             code = c.row[p, lowest_bit(left)]
             left &= left - ONE
@@ -437,6 +452,8 @@ def share(c, p):
     never_inline()
     cosine = opening(c, p)
     d = c.size[p, 1]
+    facets = popcount(c.used[p])
+    tally(c.spent, 3 + facets * (facets - 1) // 2 * (3 * d + 4))
     least = 1.0
     if cosine > 0.0:
         least = 0.5 * (1.0 - cosine * cosine) ** (0.5 * (d - 1))
@@ -466,6 +483,7 @@ def lift_doubt(c, p, row):
     |s + g . y / w| <= turn |(y, s)| |a| / |w|, where |(y, s)| is about |y| |a| / |w| at most.
     """
     t = c.size[p, 1]
+    tally(c.spent, 7)
     steep = c.norm[row] / abs(c.a[row, t])
     swept = 2.0 * math.sqrt(2.0 * t / math.pi) * c.turn[row] * steep * steep * share(c, p)
     return min(swept, slab(c.turn[row], 0.0, t + 1))
@@ -483,6 +501,7 @@ def doubt(c, p, turn, near):
     if turn + near == 0.0:
         return 0.0
     cosine = opening(c, p)
+    tally(c.spent, 5 if cosine > 0.0 else 2)
     width = turn
     if near > 0.0:
         width += near / cosine if cosine > near else 1.0
@@ -564,6 +583,7 @@ def _join(c, p, i, j, q, m, tight):
     scale = 1.0 / math.sqrt(s)
     for l in range(d):
         c.ray[q, m, l] *= scale
+    tally(c.spent, 5 * d + 4)
     c.tight[q, m], c.fine[q, m] = tight, False
     apart = 1.1 * math.sqrt(apart) + max(c.error[p, i], c.error[p, j]) + d * U
     # The chord of an angle below 1/2 is shorter by less than a tenth.
@@ -630,11 +650,13 @@ def lift(c, p, q, row, sign):
     if n + 1 > c.ray.shape[1]:
         return RAYS_FULL
     w = c.a[row, t]
+    tally(c.spent, n * (6 * t + 6))
     for i in range(n):
         g = height(c, p, i, row)
         s = math.hypot(g, w)
         base = c.turn[row] + 16 * t * DD_EPS
         if (c.error[p, i] + base) * c.norm[row] > 1e-3 * s:
+            tally(c.spent, 4 * t + 1)
             refine(c, p, i)
             g = height(c, p, i, row)
             s = math.hypot(g, w)
@@ -693,6 +715,7 @@ def thickness(c, p):
     """The least, over the rows of a cone, of its largest distance from the row's plane."""
     never_inline()
     left, least = c.used[p], 1.0
+    tally(c.spent, popcount(left) * (c.size[p, 0] * c.size[p, 1] + 1))
     while left:
         row = c.row[p, lowest_bit(left)] >> 1
         left &= left - ONE
@@ -707,13 +730,21 @@ def thickness(c, p):
 
 
 def _fraction(normals, rays, sets, size, out):
-    """`lattice_fraction` of k normals with their low parts; out = status, value, bound."""
+    """`lattice_fraction` of k normals, hi and lo; out = status, value, bound, operations."""
     k, n, d, words = size[0], size[1], size[2], size[3]
     a = carray(normals, (2, k, d))
+    spent = np.zeros(1, np.int64)
     status, value, bound, _, _, _, _ = lattice_fraction(
-        a[0], a[1], carray(rays, (n, d)), carray(sets, (k, words)), MAX_BYTES, MAX_SECONDS, RTOL
+        a[0],
+        a[1],
+        carray(rays, (n, d)),
+        carray(sets, (k, words)),
+        MAX_BYTES,
+        MAX_SECONDS,
+        RTOL,
+        spent,
     )
-    out[0], out[1], out[2] = status, value, bound
+    out[0], out[1], out[2], out[3] = status, value, bound, spent[0]
 
 
 @kernel
@@ -728,9 +759,10 @@ def cone_fraction(c, p):
     normals, sets = normals_of(c, p), ray_sets(c, p)
     rays = c.ray[p, :n, :d].copy()
     k = normals.shape[1]
-    size, out = np.array([k, n, d, sets.shape[1]]), np.zeros(3)
+    size, out = np.array([k, n, d, sets.shape[1]]), np.zeros(4)
     call_entry(c.fraction, normals, rays, sets, size, out)
     value, bound = out[1], out[2]
+    tally(c.spent, 2 * k * d + 3 + int(out[3]))
     sound = out[0] == FRACTION_OK and bound <= max(1e-8 * value, 1e-14)
     sound = sound and n >= d and k >= d and value <= share(c, p) + bound
     # Incidence within a tolerance is that of a cone only while it is much thicker.

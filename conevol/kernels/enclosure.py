@@ -10,7 +10,14 @@ import math
 
 import numpy as np
 
-from conevol.kernels._jit import cold_kernel, inline_kernel, lowest_bit, never_inline, popcount
+from conevol.kernels._jit import (
+    cold_kernel,
+    inline_kernel,
+    lowest_bit,
+    never_inline,
+    popcount,
+    tally,
+)
 from conevol.kernels.cut import FULL, MAX_ROWS, NONE, ONE, U, length
 
 # Most simplices that a section is cut into, and the relative rounding of sums over them.
@@ -25,6 +32,7 @@ def _take_off_axis(c, n, d, axis):
     """
     low = high = most = 0.0
     farthest = 0
+    tally(c.spent, 3 * n * d + 1)
     for i in range(n):
         s = 0.0
         for l in range(d):
@@ -54,6 +62,7 @@ def _section(c, p):
         for l in range(d):
             c.bad[l] += c.ray[p, i, l]
     norm = length(c, d)
+    tally(c.spent, 2 * d + 4 + 2 * n * d)
     if not norm > 0.0:
         return error, 0, 0.0
     for l in range(d):
@@ -95,10 +104,12 @@ def cover(c, p):
     _, _, farthest, most = _take_off_axis(c, n, d, 0)
     volume = 1.001 / _sphere(d)
     for k in range(1, d):
+        tally(c.spent, 2)
         if most <= error:
             volume *= 4.0 * error
             continue
         longest = most
+        tally(c.spent, d)
         for l in range(d):
             c.q[k, l] = c.section[farthest, l] / longest
         low, high, farthest, most = _take_off_axis(c, n, d, k)
@@ -169,6 +180,7 @@ def _add_simplex(c, level, face, d):
     for l in range(d):
         c.old[l] = 0.0
     squares, k = 0.0, 0
+    tally(c.spent, d * (d + 2) + 2 + (d - 1) * d * (d + 1) // 3)
     while k < d:
         if k < level:
             i = c.pick[k]
@@ -234,6 +246,7 @@ def enclose(c, p):
     if not volume > 0.0:
         return 0.0, 1.0
     # Rows of at most this length, each off by the error, and the rounding of elimination.
+    tally(c.spent, 16)
     longest = 1.0 / cosine
     off = simplices * d * (error + 8 * d * d * U) * longest**d
     mean, most = moment / volume, longest * longest

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from conevol.kernels import lattice as _lattice
-from conevol.kernels._jit import kernel
+from conevol.kernels._jit import kernel, tally
 from conevol.kernels.axis import choose_axes
 from conevol.kernels.doubledouble import DD_EPS
 from conevol.kernels.geometry import lattice_geometry
 from conevol.kernels.integral import integrate
 from conevol.kernels.lattice import build_lattice, maximal_sets
+from conevol.kernels.lattice_operations import geometry_operations
 from conevol.kernels.rays import OK as RAYS_OK
 from conevol.kernels.rays import extreme_rays, scale_rows, transpose_bits
 from conevol.kernels.schlafli import NODES, WORK_ROWS
@@ -33,12 +34,13 @@ def facet_rows(sets):
 
 
 @kernel
-def lattice_fraction(a_hi, a_lo, rays, sets, max_bytes, max_seconds, rtol):
+def lattice_fraction(a_hi, a_lo, rays, sets, max_bytes, max_seconds, rtol, spent=None):
     """Fraction of the pointed cone (a_hi + a_lo) x >= 0 of full dimension d >= 2.
 
     rays (n, d) are its unit extreme rays, rounded; sets (k, words) the rows' exact ray
     sets.  A second axis is tried when the first misses rtol.
-    Returns (status, value, bound, panels, faces, entries, axis).
+    Returns (status, value, bound, panels, faces, entries, axis).  Operations are added to spent,
+    if that is an array.
     """
     d = a_hi.shape[1]
     rows = facet_rows(sets)
@@ -46,7 +48,7 @@ def lattice_fraction(a_hi, a_lo, rays, sets, max_bytes, max_seconds, rtol):
     for i in range(rows.size):
         facet_sets[i] = sets[rows[i]]
     axes = np.empty((2, d))
-    choices = choose_axes(a_hi, rows, rays, axes)
+    choices = choose_axes(a_hi, rows, rays, axes, spent)
     if choices == 0:
         return NO_AXIS, 0.0, 1.0, 0, 0, 0, axes[0]
     status, dims, pointer, facets, sibling, parent = build_lattice(
@@ -63,11 +65,13 @@ def lattice_fraction(a_hi, a_lo, rays, sets, max_bytes, max_seconds, rtol):
         kappa_max, worst = lattice_geometry(
             a_hi, a_lo, axes[c], faces, kappa[0], kappa[1], h[0], h[1], lengths
         )
+        if spent is not None:
+            tally(spent, geometry_operations(dims, pointer))
         loss = 8.0 * d * DD_EPS / np.sqrt(worst)
         if not loss < 1e-3:
             continue
         v, b, n = integrate(
-            dims, pointer, facets, kappa[0], h[0], lengths, kappa_max, loss, rtol, work
+            dims, pointer, facets, kappa[0], h[0], lengths, kappa_max, loss, rtol, work, spent
         )
         if status != OK or b < bound:
             status, value, bound, panels, best = OK, v, b, n, c

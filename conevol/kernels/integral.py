@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from conevol.kernels._jit import kernel
+from conevol.kernels._jit import kernel, tally
+from conevol.kernels.lattice_operations import integral_operations, sweep_operations
 from conevol.kernels.rounding import COARSE_PANEL, amplification, rounding_units, sensitivity
 from conevol.kernels.schlafli import U, panel_count, sweep, sweep_faces
 
@@ -14,21 +15,25 @@ TAIL_SAFETY = 8.0
 
 
 @kernel
-def integrate(dims, pointer, facets, kappa, h, lengths, kappa_max, geometry_error, rtol, work):
+def integrate(
+    dims, pointer, facets, kappa, h, lengths, kappa_max, geometry_error, rtol, work, spent=None
+):  # fmt: skip
     """Fraction of the cone, a bound of its absolute error, and the number of panels.
 
     Arguments as for `sweep`; geometry_error bounds the relative error of the
     distances before rounding.  Panels are shortened until the discretisation
     is a small part of the bound.  The sharper bound of rounding is worked out where the
-    other misses rtol.
+    other misses rtol.  Operations are added to spent, if that is an array.
     """
     units = rounding_units(dims, pointer, kappa_max)
     longest = PANEL if dims[dims.size - 1] <= 6 else SHORT_PANEL
+    swept, sharper = 0, False
     for _ in range(4):
         value, tail = sweep(
             dims, pointer, facets, kappa, h, lengths, kappa_max, longest, False, work
         )
         panels = panel_count(kappa_max, longest)
+        swept += panels
         if tail <= 0.01 * units * U * value:
             break
         longest *= 0.75
@@ -36,8 +41,13 @@ def integrate(dims, pointer, facets, kappa, h, lengths, kappa_max, geometry_erro
     error = U + geometry_error
     rounding = max(amplified, value) * units * error
     if value > 0.0 and not rounding + TAIL_SAFETY * tail <= rtol * value:
+        sharper = True
         sharp = sensitivity(dims, pointer, facets, kappa, h, lengths, kappa_max, work)
         rounding = min(rounding, sharp * error)
+    if spent is not None:
+        plain, adjoint = sweep_operations(dims, pointer)
+        coarse = panel_count(kappa_max, COARSE_PANEL)
+        tally(spent, integral_operations(swept, coarse, sharper, plain, adjoint))
     return value, rounding + TAIL_SAFETY * tail, panels
 
 

@@ -15,7 +15,7 @@ from collections import namedtuple
 
 import numpy as np
 
-from conevol.kernels._jit import cold_kernel, inline_kernel, kernel, never_inline
+from conevol.kernels._jit import cold_kernel, inline_kernel, kernel, never_inline, tally
 from conevol.kernels.cut import (
     CROSSES,
     INSIDE,
@@ -43,8 +43,8 @@ SUM, ALL, WRITE, LOSS, LIST, MEASURE, REPLAY, PROBE = 0, 1, 2, 3, 4, 5, 6, 7
 TIES_FIRST, TIES_SPLIT, TIES_WRONG = 0, 1, 2
 # Sums of a walk, and its counts.
 RIGHT, ERROR, TIED, UNRESOLVED, TOTAL, LOST, SKIPPED = 0, 1, 2, 3, 4, 5, 6
-PATTERNS, CELLS, RAYS, LEFT, FRACTIONS, CROSSINGS = 0, 1, 2, 3, 4, 5
-REALS, COUNTS = 7, 6
+PATTERNS, CELLS, RAYS, LEFT, FRACTIONS, CROSSINGS, OPERATIONS = 0, 1, 2, 3, 4, 5, 6
+REALS, COUNTS = 7, 7
 _ZERO, _UNKNOWN = 4, -1
 # Error of one double-double multiplication and addition, with room for the sum's growth.
 _GAMMA = 8.0 * DD_EPS
@@ -123,7 +123,7 @@ def new_left(cells, n, hidden):
 
 
 @inline_kernel
-def _pre_activations(net, ws, t):
+def _pre_activations(net, ws, t, spent):
     """Maps z[t] of all neurons from h[t - 1] (of active neurons) in double-double, with bounds."""
     hidden, n = net.w_hi.shape[0], net.w_oh.shape[0]
     for j in range(hidden):
@@ -133,6 +133,7 @@ def _pre_activations(net, ws, t):
         if t > 0:
             for k in range(hidden):
                 if ws.size[t - 1, k] > 0.0 or ws.eh[t - 1, k] > 0.0:
+                    tally(spent, 4 * t + 2)
                     w = net.w_hh[j, k]
                     for l in range(t):
                         ws.z[t, j, l], ws.z_lo[t, j, l] = dd_fma(
@@ -199,6 +200,7 @@ def _surely_beside(net, c, ws, p, i, j, pair):
         size = ws.size[n - 1, k]
         if size > 0.0 or ws.eh[n - 1, k] > 0.0:
             w = net.w_oh[i, k] - net.w_oh[j, k]
+            tally(c.spent, n + 2)
             for l in range(n):
                 c.a[pair, l] += w * ws.h[n - 1, k, l]
             error += abs(w) * (ws.eh[n - 1, k] + (hidden + 4) * U * size)
@@ -229,6 +231,7 @@ def _logit_place(net, c, ws, p, i, j, reals):
     error = 0.0
     for k in range(hidden):
         if ws.size[n - 1, k] > 0.0 or ws.eh[n - 1, k] > 0.0:
+            tally(c.spent, 4 * n + 2)
             w, w_lo = dd_add(net.w_oh[i, k], 0.0, -net.w_oh[j, k], 0.0)
             for l in range(n):
                 c.a[pair, l], c.a_lo[pair, l] = dd_fma(
@@ -257,6 +260,7 @@ def _order_place(c, p, i, j, pair, reals):
     """Where the cone of a pattern lies to the plane of inputs i < j, which a difference tells."""
     positive = negative = False
     base = c.turn[pair] + (c.size[p, 1] + 3) * U
+    tally(c.spent, c.size[p, 0])
     for r in range(c.size[p, 0]):
         s = c.ray[p, r, i] - c.ray[p, r, j]
         if abs(s) <= c.norm[pair] * (c.error[p, r] + base):
@@ -412,7 +416,7 @@ def _enter(net, c, ws, depth, prefix, mode, out):
     n, hidden = net.w_oh.shape
     t, j = depth // hidden, depth % hidden
     if j == 0:
-        _pre_activations(net, ws, t)
+        _pre_activations(net, ws, t, c.spent)
     p, row = ws.path[depth, _SLOT], n * (n - 1) + depth
     for l in range(n):
         c.a[row, l], c.a_lo[row, l] = ws.z[t, j, l], ws.z_lo[t, j, l]
@@ -596,6 +600,7 @@ def walk(net, c, ws, prefix, stop, mode, limit, least, out, left, table):
                     worst = max(most, reals[RIGHT] - right, reals[LOST] - lost)
                     reals[ERROR] = min(reals[ERROR], before + worst)
                     continue
+                tally(c.spent, 2)
                 reals[RIGHT] += credit * value
                 reals[LOST] += (1.0 - credit) * value
                 if has_label or mode == LOSS:
@@ -632,8 +637,10 @@ def walk_each(net, c, ws, prefixes, stop, mode, least, out, status, left, table)
     listed = 0
     for k in range(prefixes.shape[0]):
         counts[k, PATTERNS] = listed
+        before = c.spent[0]
         status[k] = walk(
             net, c, ws, prefixes[k], stop, mode, 2**62, least[k], (reals[k], counts[k]), left, table
         )
+        counts[k, OPERATIONS] = c.spent[0] - before
         counts[k, PATTERNS] -= listed
         listed += counts[k, PATTERNS]
