@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from conevol.subtrees import Progress
-    from conevol.tree import PatternTree
+    from conevol.tree import Node, PatternTree
 
 __all__ = ["TIE_RULES", "AccuracyResult", "Cells", "EnsembleAccuracy", "accuracy"]
 
@@ -378,7 +378,8 @@ def pattern_tree(
     Its neurons are in the network's order, but the first changes places with the one that
     depends most on the newest input where it itself depends on that by less than a
     thousandth: else the first plane of each step would nearly contain the new
-    coordinate. `PatternTree.W_hi` and so on are in the tree's order.
+    coordinate. `PatternTree.W_hi` and so on are in the tree's order; `patterns_of` gives
+    nodes in the network's.
 
     Raises
     ------
@@ -394,6 +395,20 @@ def pattern_tree(
         network.W_hi[order], network.W_hh[np.ix_(order, order)], network.W_oh[:, order],
         rows, labels, unit, TIE_RULES.index(ties),
     )  # fmt: skip
+
+
+def patterns_of(network: ReluRNN, nodes: Sequence[Node]) -> NDArray[np.bool_]:
+    """Nodes of `pattern_tree(network)` after whole steps as (nodes, steps, hidden), its neurons.
+
+    Examples
+    --------
+    >>> net = ReluRNN([0.0, 1.0], [[0.0, 1.0], [1.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]])
+    >>> nodes = pattern_tree(net).prefixes(2)
+    >>> patterns_of(net, nodes).tolist()
+    [[[False, True]], [[False, False]]]
+    """
+    rows = np.array([np.frombuffer(node, dtype=np.bool_) for node in nodes], dtype=np.bool_)
+    return rows.reshape(len(nodes), -1, network.hidden)[:, :, _order(network)]
 
 
 def _order(network: ReluRNN) -> NDArray[np.int64]:

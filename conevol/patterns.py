@@ -331,7 +331,7 @@ def _one_input(network: ReluRNN, steps: int) -> _Found:
 
 def _by_tree(network: ReluRNN, steps: int, most: int) -> _Found:
     """The patterns that the tree finds."""
-    from conevol.cells import pattern_tree
+    from conevol.cells import pattern_tree, patterns_of
 
     # The task plays no part, as no cell is cut; this one exists for every length.
     tree = pattern_tree(network, task="argmax")
@@ -345,9 +345,8 @@ def _by_tree(network: ReluRNN, steps: int, most: int) -> _Found:
                 f"and max_patterns is {most:,}: raise it, or ask for fewer steps"
             )
     cones = [tree.cone(node) for node in nodes]
-    patterns = np.array([np.frombuffer(node, dtype=np.bool_) for node in nodes])
     return (
-        patterns.reshape(len(nodes), steps, network.hidden),
+        patterns_of(network, nodes),
         [cone.normals for cone in cones],
         np.array([cone.error_bound for cone in cones]),
         tree.prefix_error(steps * network.hidden),

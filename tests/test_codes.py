@@ -112,6 +112,17 @@ def test_neighbours(name):
     assert sum(parts.values()) == pytest.approx(1.0)
 
 
+def test_neighbours_of_a_network_whose_first_neuron_does_not_see_the_input():
+    """The tree begins with another neuron; codes are in the network's order all the same."""
+    net = zoo.load("4/3")
+    w = net.W_hi.copy()
+    w[0] = 0.0
+    net = ReluRNN(w, net.W_hh, net.W_oh)
+    found = neighbours(net)
+    assert found.unmatched == 0.0
+    assert {c.tobytes() for c in found.codes} == {c.tobytes() for c in code_table(net).codes}
+
+
 def test_the_plane_of_the_first_input_is_covered():
     """The facets on x_0 = 0, where all neurons of step 1 flip, fill the whole plane."""
     net = zoo.load("4/3")

@@ -41,6 +41,21 @@ def test_agrees_with_samples(name):
     within(law.logit_covariance().value[0], (logits - mean) * (logits[:, 0] - mean[0])[:, None])
 
 
+def test_neurons_keep_their_order():
+    """The tree begins with another neuron where the first does not see the input."""
+    net = zoo.load("4/3")
+    order = [1, 0, 2, 3]
+    w = net.W_hi.copy()
+    w[1] = 0.0
+    plain = ReluRNN(w, net.W_hh, net.W_oh)
+    turned = ReluRNN(w[order], net.W_hh[np.ix_(order, order)], net.W_oh[:, order])
+    one, other = (
+        {row.tobytes(): p for row, p in zip(law.patterns[:, :, keep], law.fractions, strict=True)}
+        for law, keep in ((pattern_fractions(plain), order), (pattern_fractions(turned), range(4)))
+    )
+    assert one == pytest.approx(other, abs=1e-12)
+
+
 def test_the_law_is_complete():
     law = pattern_fractions(zoo.load("4/3"))
     assert abs(law.fractions.sum() - 1.0) <= law.error_bounds.sum()

@@ -24,9 +24,18 @@ def by_table(network) -> dict[bytes, tuple[float, float]]:
     return found
 
 
-@pytest.mark.parametrize("name", ["3/3", "4/3"])
-def test_patterns_fall_and_are_those_of_the_table(name):
+def blind_first(name):
+    """The tree begins with another neuron where the first does not see the input."""
     network = conevol.zoo.load(name)
+    w = network.W_hi.copy()
+    w[0] = 0.0
+    return conevol.ReluRNN(w, network.W_hh, network.W_oh)
+
+
+@pytest.mark.parametrize("make", [conevol.zoo.load, blind_first])
+@pytest.mark.parametrize("name", ["3/3", "4/3"])
+def test_patterns_fall_and_are_those_of_the_table(name, make):
+    network = make(name)
     patterns, table = list(top_patterns(network)), by_table(network)
     assert {p.node for p in patterns} == set(table)
     for p in patterns:

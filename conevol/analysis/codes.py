@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from conevol._fraction import fraction
-from conevol.cells import accuracy, pattern_tree
+from conevol.cells import accuracy, pattern_tree, patterns_of
 from conevol.errors import CellsError, ConevolError
 
 if TYPE_CHECKING:
@@ -356,7 +356,8 @@ def neighbours(network: ReluRNN, *, max_codes: int = 20_000) -> Neighbours:
                 f"the network has {len(nodes):,} codes after {t} steps, and max_codes is "
                 f"{max_codes:,}: raise it"
             )
-    names = {node: i for i, node in enumerate(nodes)}
+    codes = patterns_of(network, nodes)
+    names = {code.tobytes(): i for i, code in enumerate(codes)}
     cones = [tree.cone(node) for node in nodes]
     units = [c.normals / np.linalg.norm(c.normals, axis=1, keepdims=True) for c in cones]
     owner = np.repeat(np.arange(len(nodes)), [len(u) for u in units])
@@ -370,13 +371,12 @@ def neighbours(network: ReluRNN, *, max_codes: int = 20_000) -> Neighbours:
     once = np.flatnonzero(known & (sides[:, 0] < sides[:, 1]))
     once = once[np.lexsort(sides[once].T[::-1])]
     sides, facets = sides[once], facets[once]
-    codes = np.array([np.frombuffer(node, dtype=np.bool_) for node in nodes])
     return Neighbours(
-        codes.reshape(len(nodes), network.n, network.hidden),
+        codes,
         sides,
         facets,
         facets / facets.sum(),
-        (codes[sides[:, 0]] != codes[sides[:, 1]]).sum(axis=1),
+        (codes[sides[:, 0]] != codes[sides[:, 1]]).sum(axis=(1, 2)),
         unmatched,
     )
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from conevol.cells import accuracy, pattern_tree
+from conevol.cells import accuracy, pattern_tree, patterns_of
 from conevol.errors import ConevolError
 from conevol.estimators.baselines import sample_operations
 from conevol.estimators.estimate import Estimate
@@ -88,8 +88,9 @@ def top_patterns(network: ReluRNN) -> Iterator[Pattern]:
         if len(node) == tree.depth:
             totals = tree.total(node, every=True)
             operations, spent.operations = spent.operations + totals.operations, 0
+            bits = patterns_of(network, [node]).tobytes()
             yield Pattern(
-                node, totals.total, totals.right, totals.error + totals.unresolved, operations
+                bits, totals.total, totals.right, totals.error + totals.unresolved, operations
             )
             continue
         for child, share in _sides(tree, node, -negative, spent):
