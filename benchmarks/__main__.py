@@ -9,8 +9,8 @@ from benchmarks import report
 
 NAMES = (
     "fractions", "networks", "longer_inputs", "sampling_check", "startup", "pictures", "engine",
-    "peers", "quality", "note", "estimators", "large", "alignment", "ascent", "bounds",
-    "operators",
+    "peers", "quality", "note", "estimators", "prefix", "large", "alignment", "ascent",
+    "bounds", "operators",
 )  # fmt: skip
 # What takes long, or changes only with the matrices, is run by name only.
 ON_DEMAND = ("references", "digits", "billion", "laws")

@@ -32,6 +32,7 @@ FAMILIES: dict[str, tuple[str, str, list[str]]] = {
         "s", "#D55E00",
         [f"conditional:samples={2**k},points=sobol" for k in (9, 11, 13, 15, 17, 18)],
     ),
+    "prefix": ("X", "#8C564B", [f"prefix:samples={2**k}" for k in (10, 12, 14, 16, 18, 20)]),
     "mask sequences": (
         "^", "#009E73", [f"masks:samples={k}" for k in (300, 3000, 30_000, 300_000)]
     ),

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from conevol.estimators.conditional import conditional_accuracy
     from conevol.estimators.estimate import Claim, Estimate
     from conevol.estimators.masks import mask_sequence_accuracy
+    from conevol.estimators.prefix import prefix_accuracy
     from conevol.estimators.propagation import propagated_accuracy
     from conevol.estimators.pruning import pruned_mixture_accuracy
     from conevol.estimators.registry import Estimator, estimator, estimator_names
@@ -29,6 +30,7 @@ _HOME = {
     "estimator_names": "conevol.estimators.registry",
     "gaussian_inputs": "conevol.estimators.sampling",
     "mask_sequence_accuracy": "conevol.estimators.masks",
+    "prefix_accuracy": "conevol.estimators.prefix",
     "propagated_accuracy": "conevol.estimators.propagation",
     "pruned_mixture_accuracy": "conevol.estimators.pruning",
     "sample_accuracy": "conevol.estimators.sampling",
@@ -46,6 +48,7 @@ __all__ = [
     "estimator_names",
     "gaussian_inputs",
     "mask_sequence_accuracy",
+    "prefix_accuracy",
     "propagated_accuracy",
     "pruned_mixture_accuracy",
     "sample_accuracy",

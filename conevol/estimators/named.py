@@ -8,6 +8,7 @@ from conevol.bounds import accuracy_bounds
 from conevol.estimators.conditional import conditional_accuracy
 from conevol.estimators.estimate import Estimate
 from conevol.estimators.hybrid import accuracy_hybrid
+from conevol.estimators.prefix import prefix_accuracy
 from conevol.estimators.stratified import stratified_accuracy
 from conevol.network import ReluRNN
 
@@ -52,6 +53,27 @@ def stratified(
     """
     return stratified_accuracy(
         network, samples, seed=seed, values=values, replicates=replicates, threads=1
+    )
+
+
+def prefix(
+    network: ReluRNN,
+    *,
+    seed: int = 0,
+    steps: int = 3,
+    samples: int = 10_000,
+    patterns: int = 200_000,
+) -> Estimate:
+    """`prefix_accuracy` on one thread.
+
+    Examples
+    --------
+    >>> from conevol import zoo
+    >>> prefix(zoo.load("4/3"), samples=1000).claim
+    'standard error'
+    """
+    return prefix_accuracy(
+        network, steps=steps, samples=samples, patterns=patterns, seed=seed, threads=1
     )
 
 

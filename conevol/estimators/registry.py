@@ -47,6 +47,7 @@ ENTRIES: dict[str, Entry] = {
     "hybrid": Entry(_HERE + "named:hybrid"),
     "conditional": Entry(_HERE + "named:conditional"),
     "stratified": Entry(_HERE + "named:stratified"),
+    "prefix": Entry(_HERE + "named:prefix"),
     "masks": Entry(_HERE + "masks:mask_sequence_accuracy"),
     "propagation": Entry(_HERE + "propagation:propagated_accuracy"),
     "pruning": Entry(_HERE + "pruning:pruned_mixture_accuracy"),

@@ -68,7 +68,7 @@ def count_larger(x, n, i, larger):
 
 
 @inline_kernel
-def _score(x, logits, rank, best, ties, first, larger, label_logit, label):
+def score(x, logits, rank, best, ties, first, larger, label_logit, label):
     """Of every lane: how many logits are largest, the first of them, and the label's.
 
     The label is the index with just `rank` larger inputs (rank of the task from the top).
@@ -120,7 +120,7 @@ def sample_blocks(w_hi, w_hh, w_oh, rank, seed, samples, start, stop, counts):
         for group in range(block * BLOCK, min((block + 1) * BLOCK, samples), LANES):
             fill_normals(state, bits, real, real_bits, x, n)
             _forward(w_hi, w_hh, w_oh, x, h, z, logits)
-            _score(x, logits, float(rank), best, ties, first, larger, label_logit, label)
+            score(x, logits, float(rank), best, ties, first, larger, label_logit, label)
             width = min(LANES, samples - group)
             clear = 0
             tied = 0
