@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 import pytest
-from scipy import stats
 from strategies import random_weights
 
 from conevol import ReluRNN, accuracy, gaussian_inputs, sample_accuracy, zoo
@@ -20,8 +19,11 @@ from conevol.estimators import (
 from conevol.estimators.masks import mask_cones
 from conevol.estimators.propagation import relu_moments
 from conevol.estimators.pruning import _cut, _Mixture, _reduced
+from conevol.kernels._jit import kernel
 from conevol.kernels.gaussian import LANES
-from conevol.kernels.stratified import GROUPS, stratified_normal, stratified_range
+from conevol.kernels.ordered import fill_ordered, sobol_directions, start_points
+from conevol.kernels.stratified import GROUPS, stratified_range
+from conevol.separation import root_fractions
 from conevol.tasks import TASKS
 
 RULES = ("first", "split", "wrong")
@@ -34,55 +36,44 @@ def network(hidden=4, n=3, kind="float", seed=0):
 # --- stratified sampling ---------------------------------------------------------------------
 
 
-def test_stratified_normals():
-    """Quantiles of the places in their strata, of which every other runs backwards."""
-    for strata in (1, 2, 3, 4, 7):
-        for v in (2.0**-53, 0.3, 0.5, 1.0 - 2.0**-53):
-            for k in range(strata):
-                place = v if k % 2 == 0 else 1.0 - v
-                x = stratified_normal(k, strata, v)
-                assert math.isfinite(x)
-                assert stats.norm.cdf(x) == pytest.approx((k + place) / strata, abs=1e-14)
+@kernel
+def points_of_group(directions, steps, seed, replicate, width, first, n, values):
+    """The other inputs (n - 1, LANES) and the values of the last (values, LANES) of a group."""
+    base = np.empty((directions.shape[0] + steps.size, LANES), np.uint64)
+    real, x, last = np.empty((3, LANES)), np.empty((n - 1, LANES)), np.empty((values, LANES))
+    start_points(directions, steps, seed, replicate, width, base)
+    fill_ordered(directions, steps, first, base, real, real.view(np.uint64), x, n - 1, last)
+    return x, last
 
 
-def points_of(steps, shifts, index, group, n, values):
-    """Inputs (len(index), values, n) of points of the shifted sequence, by its definition."""
-    u = (index[:, None] * steps + shifts).astype(float) / 2.0**64
-    radius, angle = np.sqrt(-2.0 * np.log1p(-u[:, 0:-1:2])), 2.0 * math.pi * u[:, 1:-1:2]
-    # The angle starts half a quadrant before the axis.
-    turned = angle - math.pi / 4.0
-    pairs = np.stack([radius * np.cos(turned), radius * np.sin(turned)], axis=2)
-    x = np.empty((len(index), values, n))
-    x[:, :, : n - 1] = pairs.reshape(len(index), -1)[:, None, : n - 1]
-    place = np.array([group], dtype=np.uint64) * steps[-1] + shifts[-1]
-    v = place.astype(float)[0] / 2.0**64
-    strata = np.arange(values)
-    x[:, :, -1] = stats.norm.ppf((strata + np.where(strata % 2 == 0, v, 1.0 - v)) / values)
-    return x
-
-
-@pytest.mark.parametrize(("n", "hidden", "values"), [(1, 2, 3), (2, 3, 4), (5, 7, 4), (6, 4, 1)])
+@pytest.mark.parametrize(
+    ("n", "hidden", "values", "width"), [(1, 2, 3, 64), (2, 3, 4, 64), (5, 7, 4, 16), (6, 4, 1, 64)]
+)
 @pytest.mark.parametrize("ties", RULES)
-def test_answers_of_a_group(n, hidden, values, ties):
-    """Credits of the inputs that the definition of the points gives, by the network itself."""
-    rng = np.random.default_rng(n)
+def test_answers_of_a_group(n, hidden, values, ties, width):
+    """Credits of the points as `fill_ordered` makes them, by the network itself."""
     net = network(hidden, n, "dead readout" if n > 1 else "float", seed=n)
     task = "argmax" if n == 1 else sorted(TASKS)[n % len(TASKS)]
     if TASKS[task].rank is None:
         task = "second_argmax"
-    m = n - 1 + (n - 1) % 2 + 1
-    steps = rng.integers(0, 2**63, m, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
-    shifts = rng.integers(0, 2**63, (2, m), dtype=np.uint64)
-    sums = np.empty(4)
-    groups = GROUPS + 1
+    rank = TASKS[task].rank(n)
+    ordered = min(rank + 2, n - 1)
+    directions, steps = sobol_directions(2 * ordered + 1), root_fractions(n - 1 - ordered)
+    together, groups = LANES // width, GROUPS + 1 if width == LANES else 1
+    blocks = 2 if groups > 1 else 1
+    sums = np.empty((2 * blocks, together))
     stratified_range(
-        net.W_hi, net.W_hh, net.W_oh, TASKS[task].rank(n), RULES.index(ties), values, steps,
-        shifts, groups, 0, 4, sums,
+        net.W_hi, net.W_hh, net.W_oh, rank, RULES.index(ties), values, directions, steps, 5,
+        width, groups, 0, 2 * blocks, sums,
     )  # fmt: skip
-    for item, (replicate, group) in {1: (0, GROUPS), 3: (1, GROUPS)}.items():
-        index = (group * LANES + np.arange(LANES)).astype(np.uint64)
-        x = points_of(steps, shifts[replicate], index, group, n, values).reshape(-1, n)
-        assert sums[item] == pytest.approx(credits(net, x, TASKS[task](x), ties).sum())
+    family = 1
+    first = (groups - 1) * LANES
+    others, last = points_of_group(directions, steps, 5, family * together, width, first, n, values)
+    x = np.concatenate(
+        [np.repeat(others[:, :, None], values, axis=2), last.T[None]]
+    ).reshape(n, -1).T  # fmt: skip
+    expected = credits(net, x, TASKS[task](x), ties).reshape(together, -1).sum(axis=1)
+    assert sums[-1] == pytest.approx(expected)
 
 
 def credits(net, x, label, ties):
@@ -155,15 +146,39 @@ def test_one_input_and_no_neuron_on():
 
 
 def test_points_are_rounded_up_to_whole_groups():
-    """Few points have fewer replicates, but two at least."""
+    """Few points have fewer replicates, but four at least, which share a group."""
     net = network(5, 4)
-    a_point = 3 * 5 * 6 + 4 * 4 * 5
-    for samples, groups in ((1, 2), (129, 3), (1024, 16), (1025, 32)):
-        estimate = stratified_accuracy(net, samples)
-        assert estimate.operations == groups * (LANES * a_point + 4 * 5)
-        assert estimate.estimator == f"stratified, 4 values, {groups * LANES} points"
+    a_point = 3 * 5 * 6 + 4 * 5 * 5
+    for samples, replicates, points in (
+        (1, 16, 64), (65, 16, 128), (129, 16, 192), (257, 16, 320), (1024, 16, 1024),
+        (1025, 16, 2048), (1, 2, 64), (129, 2, 256),
+    ):  # fmt: skip
+        estimate = stratified_accuracy(net, samples, replicates=replicates)
+        assert estimate.operations == points * a_point
+        assert estimate.estimator == f"stratified, 4 values, {points} points"
         assert estimate.claim == "standard error"
         assert estimate.seconds > 0
+
+
+@pytest.mark.parametrize("samples", [64, 128, 192])
+def test_few_points_have_honest_standard_errors(samples):
+    """Replicates that share a group are independent: mean square error as claimed."""
+    net = network(4, 3, seed=10)
+    exact = accuracy(net).value
+    runs = [stratified_accuracy(net, samples, values=2, seed=s) for s in range(3000)]
+    errors = np.array([r.value - exact for r in runs])
+    spread = errors.std(ddof=1)
+    assert abs(errors.mean()) < 4.5 * spread / math.sqrt(3000)
+    claimed = math.sqrt(np.mean([r.error**2 for r in runs]))
+    assert spread == pytest.approx(claimed, rel=0.08)
+
+
+def test_coordinates_of_order_leave_less_variance():
+    """Half of what independent points leave, on the large network."""
+    net = zoo.load("16/10")
+    squares = [stratified_accuracy(net, 2**14, seed=s).error ** 2 for s in range(40)]
+    p = sample_accuracy(net, 2**18).value
+    assert np.mean(squares) * 2**14 / (p * (1.0 - p)) < 0.45
 
 
 @pytest.mark.parametrize(

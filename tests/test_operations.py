@@ -108,26 +108,24 @@ def test_stratified_sampling(monkeypatch):
     """The kernel on one group of each replicate; the points themselves are free."""
     rng = np.random.default_rng(7)
     module = counted.kernels("stratified")
-    x = rng.standard_normal((4, module.LANES))
+    inputs, values_of_last = rng.standard_normal((4, module.LANES)), rng.standard_normal((4, 64))
 
     def fill(*args):
-        *_, target, rows = args
-        for t in range(rows):
-            for lane in range(module.LANES):
-                target[t, lane] = counted.Counted(x[t, lane])
+        *_, x, size, last = args
+        for target, source, rows in ((x, inputs, size), (last, values_of_last, len(last))):
+            for t in range(rows):
+                for lane in range(module.LANES):
+                    target[t, lane] = counted.Counted(source[t, lane])
 
-    monkeypatch.setattr(module, "fill_shifted_normals", fill)
-    monkeypatch.setattr(
-        module, "stratified_normal", lambda k, strata, v: counted.Counted(k - 1.3 + 0.0 * v)
-    )
+    monkeypatch.setattr(module, "start_points", lambda *args: None)
+    monkeypatch.setattr(module, "fill_ordered", fill)
     for hidden, n, values in ((3, 3, 4), (5, 1, 2), (4, 4, 1)):
         weights = [rng.standard_normal(s) for s in (hidden, (hidden, hidden), (n, hidden))]
         network = conevol.ReluRNN(*weights, task="argmax")
-        shifts, sums = np.zeros((1, 5), dtype=np.uint64), np.zeros(1)
+        directions, steps = np.zeros((1, 64), dtype=np.uint64), np.zeros(n, dtype=np.uint64)
         counted.TALLY[0] = 0
         module.stratified_range(
             *map(counted.objects, weights), 0, module.FIRST, values,
-            shifts[0], shifts, 1, 0, 1, sums,
+            directions, steps, 0, module.LANES, 1, 0, 1, np.zeros((1, 1)),
         )  # fmt: skip
-        expected = module.LANES * operations_a_point(network, values) + values * hidden
-        assert counted.TALLY[0] == expected
+        assert counted.TALLY[0] == module.LANES * operations_a_point(network, values)

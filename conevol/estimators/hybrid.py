@@ -191,7 +191,8 @@ def _whole(
     sampled = stratified_accuracy(
         network, samples, seed=seed, task=task, ties=ties, threads=threads
     )
-    return sampled.value, sampled.error, 0.0, 1.0, shape_of(samples)[2], sampled.operations or 0
+    operations = sampled.operations or 0
+    return sampled.value, sampled.error, 0.0, 1.0, math.prod(shape_of(samples)), operations
 
 
 def _mixed(

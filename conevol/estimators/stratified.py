@@ -26,6 +26,8 @@ __all__ = ["stratified_accuracy"]
 REPLICATES = 16
 # Items of a task of a thread.
 _CHUNK = 16
+# Replicates that share a group where the points are few: fewer would not tell the spread.
+_FEWEST = 4
 
 
 def stratified_accuracy(
@@ -43,24 +45,26 @@ def stratified_accuracy(
 
     All steps of the network but the last are computed once for all values of the last
     input, one in each of equally probable strata, whose mean is nearly the conditional
-    mean.  The other inputs are randomised quasi-Monte Carlo points: multiples of the
-    square roots of the primes (R. D. Richtmyer 1951), shifted at random, through the
-    Box-Muller transform.  Each is Gaussian, and so is a value of the last input picked at
-    random, so the mean is unbiased.
+    mean.  The other inputs are randomised quasi-Monte Carlo points in coordinates of order:
+    first the largest of them, as many as decide the label and one more, with their places, and
+    then the others, below these.  A network that ranks its inputs answers by the first few of
+    these coordinates, mostly, so that its mean over points spread evenly in them varies little.
+    Every point alone is Gaussian, so the mean is unbiased.
 
     Parameters
     ----------
     network : ReluRNN
         Of any n.
     samples : int
-        Points of the other inputs in all, rounded up to whole groups of 64 a replicate.
+        Points of the other inputs in all, rounded up to a multiple of 64 for every replicate, or
+        of 64 in all where there are fewer.
     seed : int
         The same seed gives the same points, whatever the number of threads.
     values : int
         Values of the last input, that is, answers a point.
     replicates : int
-        Independent shifts, from whose spread the standard error comes; at least 2.  Fewer are
-        used where `samples` are fewer than 64 for each.
+        Independent shifts, from whose spread the standard error comes; at least 2.  Where `samples`
+        are fewer than 64 for each there are fewer, but 4 at least.
     task, ties
         As for `conevol.accuracy`; the task must name the entry of one rank.
     threads : int, optional
@@ -103,38 +107,46 @@ def stratified_accuracy(
         )
     rank = checked_rank(network, samples, seed, task, ties, "stratified sampling")
 
-    replicates, groups, points = shape_of(samples, replicates)
-    means = _replicate_means(network, rank, ties, values, replicates, groups, seed, threads)
+    width, replicates, groups = shape_of(samples, replicates)
+    means = _replicate_means(network, rank, ties, values, replicates, width, groups, seed, threads)
+    value = sum(means) / replicates
+    squares = sum([(mean - value) ** 2 for mean in means])
+    points = replicates * groups * width
     return Estimate(
         estimator=f"stratified, {values} values, {points} points",
-        value=float(means.mean()),
+        value=value,
         claim="standard error",
-        error=float(means.std(ddof=1) / math.sqrt(replicates)),
-        operations=points * operations_a_point(network, values)
-        + replicates * groups * values * network.hidden,
+        error=math.sqrt(squares / (replicates * (replicates - 1))),
+        operations=points * operations_a_point(network, values),
         seconds=time.perf_counter() - started,
     )
 
 
+def operations_a_point(network: ReluRNN, values: int) -> int:
+    """Operations of a point with all its values."""
+    hidden, n = network.hidden, network.n
+    return (n - 1) * hidden * (hidden + 1) + values * (n + 1) * hidden
+
+
 def shape_of(samples: int, replicates: int = REPLICATES) -> tuple[int, int, int]:
-    """Replicates, groups of lanes in each, and points in all, for so many samples."""
+    """Lanes of a replicate in a group, replicates, and groups of each; of the product points."""
     from conevol.kernels.gaussian import LANES
 
-    # Of one replicate alone there is no spread.
-    replicates = min(replicates, max(2, -(-samples // LANES)))
-    groups = -(-samples // (LANES * replicates))
-    return replicates, groups, replicates * groups * LANES
-
-
-def operations_a_point(network: ReluRNN, values: int) -> int:
-    """Operations of a point, but for the products of W_hi and the values, which lanes share."""
-    hidden, n = network.hidden, network.n
-    return (n - 1) * hidden * (hidden + 1) + values * n * hidden
+    groups, fewest = -(-samples // LANES), min(replicates, _FEWEST)
+    together = 1
+    while together * groups < fewest:
+        together *= 2
+    replicates = min(replicates, groups) if together == 1 else together * groups
+    return LANES // together, replicates, -(-groups // replicates)
 
 
 @cache
-def _steps(count: int) -> NDArray[np.uint64]:
-    return root_fractions(count)
+def _sequence(n: int, rank: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Directions of the Sobol coordinates, and steps of the others."""
+    from conevol.kernels.ordered import MOST_ORDERED, sobol_directions
+
+    ordered = min(rank + 2, n - 1, MOST_ORDERED)
+    return sobol_directions(2 * ordered + 1), root_fractions(n - 1 - ordered)
 
 
 def credits_of(
@@ -160,24 +172,24 @@ def _rule(ties: str) -> int:
 
 
 def _replicate_means(
-    network: ReluRNN, rank: int, ties: str, values: int, replicates: int,
+    network: ReluRNN, rank: int, ties: str, values: int, replicates: int, width: int,
     groups: int, seed: int, threads: int | None,
-) -> NDArray[np.float64]:  # fmt: skip
-    """The mean credit of every shift, (replicates,)."""
+) -> list[float]:  # fmt: skip
+    """The mean credit of every replicate."""
     from conevol.kernels import stratified as kernels
 
-    # Normal numbers are made in pairs; one more coordinate is the last input's.
-    count = network.n - 1 + (network.n - 1) % 2 + 1
-    steps = _steps(count)
-    shifts = np.random.SeedSequence(seed).generate_state(replicates * count, np.uint64)
-    blocks = -(-groups // kernels.GROUPS)
-    sums = np.empty(replicates * blocks)
+    directions, steps = _sequence(network.n, rank)
+    together = kernels.LANES // width
+    families, blocks = -(-replicates // together), -(-groups // kernels.GROUPS)
+    sums = np.empty((families * blocks, together))
     for_ranges(
         lambda start, stop: kernels.stratified_range(
-            network.W_hi, network.W_hh, network.W_oh, rank, _rule(ties), values, steps,
-            shifts.reshape(replicates, count), groups, start, stop, sums,
+            network.W_hi, network.W_hh, network.W_oh, rank, _rule(ties), values, directions, steps,
+            seed, width, groups, start, stop, sums,
         ),
         len(sums), _CHUNK, threads,
     )  # fmt: skip
-    answers = groups * kernels.LANES * values
-    return sums.reshape(replicates, blocks).sum(axis=1) / answers
+    answers = groups * width * values
+    if blocks > 1:
+        sums = sums.reshape(families, blocks, together).sum(axis=1)
+    return [total / answers for total in sums.reshape(-1).tolist()]

@@ -21,13 +21,15 @@ _ONE_BITS = np.uint64(0x3FF0000000000000)
 _MANTISSA = np.uint64(0x000FFFFFFFFFFFFF)
 # 2^52 as bits: an integer below 2^52 in its mantissa becomes a double by subtraction.
 _MAGIC_BITS = np.uint64(0x4330000000000000)
-_U2, _U4, _U12, _U17, _U19, _U23, _U27, _U30, _U31, _U41, _U45, _U52, _U62 = (
-    np.uint64(i) for i in (2, 4, 12, 17, 19, 23, 27, 30, 31, 41, 45, 52, 62)
+_U12, _U17, _U19, _U23, _U27, _U30, _U31, _U41, _U45, _U52 = (
+    np.uint64(i) for i in (12, 17, 19, 23, 27, 30, 31, 41, 45, 52)
 )
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX1 = np.uint64(0xBF58476D1CE4E5B9)
 _MIX2 = np.uint64(0x94D049BB133111EB)
 _TWO_BITS = np.uint64(3)
+# 12! .. 0!
+_FACTORIALS = tuple(float(math.factorial(k)) for k in range(12, -1, -1))
 
 
 @inline_kernel
@@ -36,6 +38,18 @@ def _mix(z):
     z = (z ^ (z >> _U30)) * _MIX1
     z = (z ^ (z >> _U27)) * _MIX2
     return z ^ (z >> _U31)
+
+
+@inline_kernel
+def hash_key(seed):
+    """A key for `hashed`, other than the seeds of any block."""
+    return _mix(_mix(np.uint64(seed) + _GOLDEN) ^ _MIX2)
+
+
+@inline_kernel
+def hashed(key, i):
+    """Word number i >= 0 of splitmix64 from a key."""
+    return _mix(key + np.uint64(i + 1) * _GOLDEN)
 
 
 @inline_kernel
@@ -81,6 +95,44 @@ def _log(m, e):
 
 
 @inline_kernel
+def log_lanes(real, real_bits):
+    """real[0] = log real[0], of positive normal numbers; real[1] is scratch."""
+    for lane in range(LANES):
+        b = real_bits[0, lane]
+        real_bits[1, lane] = (b >> _U52) | _MAGIC_BITS
+        real_bits[0, lane] = (b & _MANTISSA) | _ONE_BITS
+    for lane in range(LANES):
+        e = real[1, lane] - 4503599627371519.0  # 2^52 + 1023
+        m = real[0, lane]
+        large = m > 2.0 * _SQRT_HALF
+        m = 0.5 * m if large else m
+        e = e + 1.0 if large else e
+        real[0, lane] = _log(m, e)
+
+
+@inline_kernel
+def exp_lanes(real, real_bits):
+    """real[0] = exp real[0] for numbers in -700 .. 700; real[1] is scratch.
+
+    A power of 2 times the series of the rest, at most log(2) / 2, to a few units in the last place.
+    """
+    for lane in range(LANES):
+        # The integer stands in the last bits.
+        shifted = fma(real[0, lane], 1.4426950408889634, 6755399441055744.0)
+        real[1, lane] = shifted
+        whole = shifted - 6755399441055744.0
+        r = fma(
+            whole, -1.9082149292705877e-10, fma(whole, -6.93147180369123816490e-01, real[0, lane])
+        )
+        p = 1.0 / 6227020800.0
+        for factorial in _FACTORIALS:
+            p = fma(p, r, 1.0 / factorial)
+        real[0, lane] = p
+    for lane in range(LANES):
+        real_bits[0, lane] += real_bits[1, lane] << _U52
+
+
+@inline_kernel
 def _sine(x):
     """sin(x) for |x| <= pi / 4 (fdlibm k_sin.c)."""
     z = x * x
@@ -111,17 +163,9 @@ def _set_radius(bits, real, real_bits):
         real_bits[0, lane] = (bits[lane] >> _U12) | _ONE_BITS
     for lane in range(LANES):
         real[0, lane] = 2.0 - real[0, lane]
+    log_lanes(real, real_bits)
     for lane in range(LANES):
-        b = real_bits[0, lane]
-        real_bits[1, lane] = (b >> _U52) | _MAGIC_BITS
-        real_bits[2, lane] = (b & _MANTISSA) | _ONE_BITS
-    for lane in range(LANES):
-        e = real[1, lane] - 4503599627371519.0  # 2^52 + 1023
-        m = real[2, lane]
-        large = m > 2.0 * _SQRT_HALF
-        m = 0.5 * m if large else m
-        e = e + 1.0 if large else e
-        real[0, lane] = math.sqrt(max(0.0, -2.0 * _log(m, e)))
+        real[0, lane] = math.sqrt(max(0.0, -2.0 * real[0, lane]))
 
 
 @inline_kernel
@@ -167,26 +211,5 @@ def fill_normals(state, bits, real, real_bits, x, rows):
         _next_bits(state, bits)
         _set_radius(bits, real, real_bits)
         _next_bits(state, bits)
-        _turn(bits, real, real_bits)
-        _keep(real, x, row, rows)
-
-
-@inline_kernel
-def fill_shifted_normals(steps, shifts, replicate, first, bits, real, real_bits, x, rows):
-    """Points first .. first + LANES - 1 of a shifted Kronecker sequence as normals, as above.
-
-    Coordinate t of point i is frac(i steps[t] + shifts[replicate, t]), numbers that are
-    fractions of 2^64; an odd last row needs its partner's step and shift too.
-    """
-    for row in range(0, rows, 2):
-        index, step, shift = np.uint64(first), steps[row], shifts[replicate, row]
-        for lane in range(LANES):
-            bits[lane] = (index + np.uint64(lane)) * step + shift
-        _set_radius(bits, real, real_bits)
-        step, shift = steps[row + 1], shifts[replicate, row + 1]
-        for lane in range(LANES):
-            b = (index + np.uint64(lane)) * step + shift
-            # The first two bits choose the quadrant: the angle goes round with the coordinate.
-            bits[lane] = (b << _U2) | ((_U4 - (b >> _U62)) & _TWO_BITS)
         _turn(bits, real, real_bits)
         _keep(real, x, row, rows)

@@ -29,7 +29,7 @@ _NARROW = 0.02
 _LEAST = 1e-280
 _U12 = np.uint64(12)
 # M. J. Wichura (1988), algorithm AS 241 (PPND16), highest power first.
-_CENTRE = (
+CENTRE = (
     (2509.0809287301226727, 33430.575583588128105, 67265.770927008700853,
      45921.953931549871457, 13731.693765509461125, 1971.5909503065514427,
      133.14166789178437745, 3.387132872796366608),
@@ -37,7 +37,7 @@ _CENTRE = (
      21213.794301586595867, 5394.1960214247511077, 687.1870074920579083,
      42.313330701600911252, 1.0),
 )  # fmt: skip
-_MIDDLE = (
+MIDDLE = (
     (7.7454501427834140764e-4, 0.0227238449892691845833, 0.24178072517745061177,
      1.27045825245236838258, 3.64784832476320460504, 5.7694972214606914055,
      4.6303378461565452959, 1.42343711074968357734),
@@ -70,9 +70,9 @@ def normal_quantile(p):
     """x with Phi(x) = p, 0 < p < 1, to a few units in p's last place."""
     q = p - 0.5
     if abs(q) <= 0.425:
-        return q * _rational(_CENTRE, 0.180625 - q * q)
+        return q * _rational(CENTRE, 0.180625 - q * q)
     r = math.sqrt(-math.log(min(p, 1.0 - p)))
-    x = _rational(_MIDDLE, r - 1.6) if r <= 5.0 else _rational(_FAR, r - 5.0)
+    x = _rational(MIDDLE, r - 1.6) if r <= 5.0 else _rational(_FAR, r - 5.0)
     return -x if q < 0.0 else x
 
 

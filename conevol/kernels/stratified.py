@@ -1,8 +1,8 @@
 """Mean answer over stratified values of the last input, given the others.
 
-The other inputs are points of a shifted sequence, one a lane.  The last takes several values,
-one in each of equally probable strata.  All lanes of a group share these values, so that
-each costs one addition a neuron, and all that comes before is computed once.
+The other inputs are points of a shifted sequence, one a lane (`conevol.kernels.ordered`).  The
+last takes several values, one in each of equally probable strata; all that comes before is
+computed once.
 """
 
 from __future__ import annotations
@@ -11,25 +11,14 @@ import math
 
 import numpy as np
 
-from conevol.kernels._jit import inline_kernel, kernel
-from conevol.kernels.gaussian import LANES, fill_shifted_normals
+from conevol.kernels._jit import fma, inline_kernel, kernel
+from conevol.kernels.gaussian import LANES
+from conevol.kernels.ordered import fill_ordered, start_points
 from conevol.kernels.sampling import add_product, run_steps
-from conevol.kernels.separation import normal_quantile
 
 # Groups of lanes of one item of parallel work.
 GROUPS = 16
 FIRST, SPLIT, WRONG = 0, 1, 2
-_U12 = np.uint64(12)
-
-
-@inline_kernel
-def stratified_normal(stratum, strata, v):
-    """Normal quantile of the place v, 0 < v < 1, in one of equally probable strata."""
-    # Neighbours are mirror images: what is linear in v cancels in their sum.
-    v = 1.0 - v if stratum % 2 == 1 else v
-    if 2 * stratum >= strata:
-        return -normal_quantile((strata - 1 - stratum + (1.0 - v)) / strata)
-    return normal_quantile((stratum + v) / strata)
 
 
 @inline_kernel
@@ -54,22 +43,22 @@ def _find_top(x, rows, top):
 
 
 @inline_kernel
-def _take_last(value, w_hi, u, top, x, h, named):
-    """Take that last input: the state h, and the input to name, of the rank for which top is.
+def _take_last(last, stratum, w_hi, u, top, x, h, named):
+    """Take a row of last inputs: the state h, and the input to name, of the rank for which top is.
 
     u (hidden, LANES) is W_hh h of the step before.
     """
     n, rank = x.shape[0], top.shape[0] - 1
     for j in range(w_hi.size):
-        shift = w_hi[j] * value
+        w = w_hi[j]
         for lane in range(LANES):
-            h[j, lane] = max(u[j, lane] + shift, 0.0)
+            h[j, lane] = max(fma(w, last[stratum, lane], u[j, lane]), 0.0)
     for lane in range(LANES):
-        x[n - 1, lane] = value
-        named[lane] = value
+        x[n - 1, lane] = last[stratum, lane]
+        named[lane] = last[stratum, lane]
     if rank > 0:
         for lane in range(LANES):
-            named[lane] = min(top[rank - 1, lane], value)
+            named[lane] = min(top[rank - 1, lane], named[lane])
     for lane in range(LANES):
         named[lane] = max(top[rank, lane], named[lane])
 
@@ -116,48 +105,46 @@ def _judge_ties(x, named, logits, mine, other, rule, credit):
 
 
 @kernel
-def stratified_range(w_hi, w_hh, w_oh, rank, rule, values, steps, shifts, groups, start, stop,
-                      sums):  # fmt: skip
-    """sums[i] of the credits of items start..stop, blocks of GROUPS of a replicate's groups.
+def stratified_range(w_hi, w_hh, w_oh, rank, rule, values, directions, steps, seed, width, groups,
+                     start, stop, sums):  # fmt: skip
+    """sums (items, LANES / width): credits of items start..stop, of each of their replicates.
 
-    values: of the last input; steps (m,), shifts (replicates, m): of the sequence, as
-    fractions of 2^64; the first n - 1 of the m coordinates, rounded up to be even, make the
-    other inputs, and the one after, by the group, the place of the values in their strata.
+    An item is a block of GROUPS of the `groups` of LANES / width replicates, `width` lanes each;
+    more than one group only where width = LANES.  values: of the last input; directions
+    (2 ordered + 1, 64), steps (n - 1 - ordered,): of the points, see `start_points`.
     """
     hidden, n = w_hi.size, w_oh.shape[0]
-    place = steps.size - 1
-    bits, real = np.empty(LANES, np.uint64), np.empty((3, LANES))
+    base = np.empty((directions.shape[0] + steps.size, LANES), np.uint64)
+    real = np.empty((3, LANES))
     real_bits = real.view(np.uint64)
+    last, credit = np.empty((values, LANES)), np.empty(LANES)
     x, logits, top = np.empty((n, LANES)), np.empty((n, LANES)), np.empty((rank + 1, LANES))
     h, z, u = np.empty((hidden, LANES)), np.empty((hidden, LANES)), np.empty((hidden, LANES))
-    named, mine, other, credit = np.empty(LANES), np.empty(LANES), np.empty(LANES), np.empty(LANES)
+    named, mine, other = np.empty(LANES), np.empty(LANES), np.empty(LANES)
     blocks = (groups + GROUPS - 1) // GROUPS
     for item in range(start, stop):
-        replicate = item // blocks
-        first = (item - replicate * blocks) * GROUPS
+        family = item // blocks
+        first = (item - family * blocks) * GROUPS
+        start_points(directions, steps, seed, family * (LANES // width), width, base)
         for lane in range(LANES):
             credit[lane] = 0.0
         for group in range(first, min(first + GROUPS, groups)):
-            fill_shifted_normals(
-                steps, shifts, replicate, group * LANES, bits, real, real_bits, x, n - 1
-            )
-            fraction = np.uint64(group) * steps[place] + shifts[replicate, place]
-            v = (float(fraction >> _U12) + 0.5) * 2.0**-52
+            fill_ordered(directions, steps, group * LANES, base, real, real_bits, x, n - 1, last)
             _find_top(x, n - 1, top)
             run_steps(w_hi, w_hh, x, n - 1, h, z)
             _fill_zeros(u)
             if n > 1:
                 add_product(w_hh, h, u)
             for stratum in range(values):
-                last = stratified_normal(stratum, values, v)
-                _take_last(last, w_hi, u, top, x, h, named)
+                _take_last(last, stratum, w_hi, u, top, x, h, named)
                 _fill_zeros(logits)
                 add_product(w_oh, h, logits)
                 if _judge(x, named, logits, mine, other, credit) > 0.0:
                     _judge_ties(x, named, logits, mine, other, rule, credit)
-        sums[item] = 0.0
-        for lane in range(LANES):
-            sums[item] += credit[lane]
+        for part in range(LANES // width):
+            sums[item, part] = 0.0
+            for lane in range(part * width, (part + 1) * width):
+                sums[item, part] += credit[lane]
 
 
 @kernel
