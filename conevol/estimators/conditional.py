@@ -138,7 +138,7 @@ def conditional_accuracy(
 def operations_a_point(network: ReluRNN) -> int:
     """Operations of a point whatever its pieces: states, breakpoints, logits far to the left."""
     hidden, n = network.hidden, network.n
-    on = int((network.W_hi < 0.0).sum())
+    on = int(np.count_nonzero(network.W_hi < 0.0))
     return (n - 1) * hidden * (hidden + 1) + hidden * hidden + hidden + on * n
 
 
@@ -154,16 +154,6 @@ def _tables(keys: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     return kernels.sorting_network(keys), kernels.distribution_table()
 
 
-def readout_rows(network: ReluRNN) -> NDArray[np.float64]:
-    """Columns of W_oh, padded, in rows of eight: (hidden * chunks, 8)."""
-    from conevol.kernels._rows import WIDTH
-
-    chunks = -(-network.n // WIDTH)
-    rows = np.zeros((network.hidden, chunks * WIDTH))
-    rows[:, : network.n] = network.W_oh.T
-    return rows.reshape(-1, WIDTH)
-
-
 def _run(
     network: ReluRNN, rank: int, ties: str, points: NDArray[np.float64],
     seed: int, samples: int, threads: int | None,
@@ -173,18 +163,17 @@ def _run(
 
     rule = {"first": kernels.FIRST, "split": kernels.SPLIT, "wrong": kernels.WRONG}[ties]
     network_of_keys, table = _tables(network.hidden + 2)
-    readout, scale = readout_rows(network), float(np.abs(network.W_oh).max())
     blocks = -(-samples // kernels.BLOCK)
-    sums = np.zeros((blocks, 3))
+    sums = np.empty((blocks, 3))
     for_ranges(
         lambda start, stop: kernels.conditional_blocks(
-            network.W_hi, network.W_hh, readout, scale, network.n, float(rank), rule,
+            network.W_hi, network.W_hh, network.W_oh, float(rank), rule,
             network_of_keys, table, points, seed, samples, start, stop, sums,
         ),
         blocks, _CHUNK, threads,
     )  # fmt: skip
-    total, squares, pieces = sums.sum(axis=0)
-    return float(total), float(squares), float(pieces)
+    total, squares, pieces = (sums.sum(axis=0) if blocks > 1 else sums[0]).tolist()
+    return total, squares, pieces
 
 
 def _sobol_normals(d: int, power: int, seed: int, replicate: int) -> NDArray[np.float64]:

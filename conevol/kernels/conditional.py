@@ -253,15 +253,35 @@ def _credit(table, value, chunks, pieces, ends, at_left, at_right, named, tolera
 
 
 @kernel
-def conditional_blocks(w_hi, w_hh, readout, scale, n, rank, ties, network, table, points, seed,
-                       samples, start, stop, sums):  # fmt: skip
+def conditional_blocks(w_hi, w_hh, w_oh, rank, ties, network, table, points, seed, samples,
+                       start, stop, sums):  # fmt: skip
     """Sum over the points of blocks start..stop of the accuracy given all inputs but the last.
 
     points (samples, n - 1) are the other inputs; with no rows, they are drawn from the seed.
-    sums (blocks, 3): of the values, their squares, and the pieces.
-    readout (hidden * chunks, 8): the columns of W_oh in rows of eight; scale: the largest
-    entry's size; n <= 64.
+    sums (blocks, 3): of the values, their squares, and the pieces.  n <= 64.
     """
+    n, hidden = w_oh.shape
+    chunks = (n + WIDTH - 1) // WIDTH
+    readout, scale = np.zeros((hidden * chunks, WIDTH)), 0.0
+    for i in range(n):
+        for j in range(hidden):
+            readout[j * chunks + i // WIDTH, i % WIDTH] = w_oh[i, j]
+            scale = max(scale, abs(w_oh[i, j]))
+    _sum_blocks(
+        w_hi, w_hh, readout, scale, n, rank, ties, network, table, points, seed, samples, start,
+        stop, sums,
+    )  # fmt: skip
+
+
+@kernel
+def _sum_blocks(w_hi, w_hh, readout, scale, n, rank, ties, network, table, points, seed, samples,
+                start, stop, sums):  # fmt: skip
+    """`conditional_blocks` on the columns of W_oh in rows of eight, readout (hidden * chunks, 8).
+
+    scale: the size of the largest entry.  A function of its own, since in one that makes
+    `readout` the walk is a tenth slower.
+    """
+    never_inline()
     hidden = w_hi.shape[0]
     chunks = readout.shape[0] // hidden
     index_mask = np.uint64(1)
