@@ -72,6 +72,26 @@ def test_a_stopped_run_goes_on(tmp_path, monkeypatch):
         measure_quality(network, folder=tmp_path, **{**options, "copies": 81})
 
 
+def test_repeats_have_new_seeds_and_the_same_references(tmp_path):
+    network = conevol.zoo.load("3/3")
+    options = {"copies": 6, "samples": (64, 4096)}
+    once = measure_quality(network, ["exact"], **options)
+    repeated = measure_quality(
+        network, ["exact"], folder=tmp_path,
+        repeats=lambda name: 40 if name == "sampling:64" else 1, **options,
+    )  # fmt: skip
+    assert [len(e) for e in repeated.estimates.values()] == [6, 240, 6]
+    values = repeated.values("sampling:64").reshape(40, 6)
+    assert (values[0] == once.values("sampling:64")).all()
+    assert len(np.unique(values.round(12), axis=0)) > 30
+    np.testing.assert_allclose(repeated.errors("sampling:64"), (values - once.reference).ravel())
+    # Known to 5 %.
+    assert repeated.score("sampling:64").rms == pytest.approx(repeated.deviation / 8, rel=0.2)
+    assert abs(repeated.errors("sampling:64").reshape(40, 6).mean(axis=0)).max() < 0.05
+    paths = write_report(repeated, tmp_path / "report")
+    assert paths[-1].name == "compute.png"
+
+
 def test_a_sampled_reference_is_accounted_for(monkeypatch):
     def refuse(*_, **__):
         raise TaskError("too long")

@@ -51,8 +51,8 @@ def draw_scatter(quality: Quality, path: str | Path) -> Path:
         axes = figure.add_subplot(lines, columns, i + 1)
         axes.plot([low, high], [low, high], color=_INK, linewidth=0.9, zorder=1)
         axes.scatter(
-            reference, 100 * quality.values(name), s=14, color=_COLOURS[i % len(_COLOURS)],
-            alpha=0.65, linewidths=0, zorder=2,
+            np.resize(reference, len(quality.estimates[name])), 100 * quality.values(name), s=14,
+            color=_COLOURS[i % len(_COLOURS)], alpha=0.65, linewidths=0, zorder=2,
         )  # fmt: skip
         score = quality.score(name)
         axes.set_title(name, fontsize=11, loc="left", color=_COLOURS[i % len(_COLOURS)])

@@ -85,7 +85,8 @@ class Quality:
     reference_error : ndarray, shape (copies,)
         Standard errors of long samples; 0 for exact accuracies.
     estimates : dict
-        Of every estimator, by name: the list of its `Estimate` of every copy.
+        Of every estimator, by name: the list of its `Estimate` of every copy, and where there are
+        repeats, again of every copy, with other seeds.
     """
 
     model: str
@@ -97,8 +98,13 @@ class Quality:
     estimates: dict[str, list[Estimate]]
 
     def values(self, name: str) -> NDArray[np.float64]:
-        """Estimates of all copies."""
+        """Estimates of all copies, repeat after repeat."""
         return np.array([e.value for e in self.estimates[name]])
+
+    def errors(self, name: str) -> NDArray[np.float64]:
+        """Estimates less the reference of their copy."""
+        values = self.values(name)
+        return values - np.resize(self.reference, len(values))
 
     @property
     def is_exact(self) -> bool:
@@ -125,7 +131,7 @@ class Quality:
         return float(np.sqrt(np.mean(squares))) if squares else math.nan
 
     def _moments(self, name: str) -> tuple[float, float, float]:
-        difference = self.values(name) - self.reference
+        difference = self.errors(name)
         square = float(np.mean(difference**2) - np.mean(self.reference_error**2))
         return math.sqrt(max(square, 0.0)), float(difference.mean()), float(abs(difference).max())
 
@@ -193,6 +199,7 @@ def measure_quality(
     seed: int = 0,
     samples: Sequence[int] = SAMPLES,
     reference_samples: int = 4_000_000,
+    repeats: Callable[[str], int] | None = None,
     folder: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Quality:
@@ -211,6 +218,9 @@ def measure_quality(
         Numbers of samples of the sampling line.
     reference_samples : int
         Samples of a reference where the exact accuracy has too many cells.
+    repeats : callable, optional
+        Maps the name of an estimator to how often it is called on every copy, with new seeds:
+        more often, where it is cheap, tells its error better.  By default once.
     folder : path, optional
         Where estimates are kept.  The same call continues a run that was stopped.
     progress : callable, optional
@@ -259,21 +269,19 @@ def measure_quality(
     names = list(dict.fromkeys([*chosen, *line]))
     estimates: dict[str, list[Estimate]] = {}
 
-    def run(name: str, to_run: Estimator) -> list[Estimate]:
-        return _run(to_run, name, ensemble, store, seed, progress)
+    def run(name: str, to_run: Estimator, times: int = 1) -> list[Estimate]:
+        return _run(to_run, name, ensemble, times, store, seed, progress)
 
     reference, reference_error = _reference(run, reference_samples)
     for name in names:
         short = name.replace("sampling:samples=", "sampling:")
-        estimates[short] = run(short, estimator(name))
+        estimates[short] = run(short, estimator(name), 1 if repeats is None else repeats(short))
     return Quality(
         model, copies, noise, seed, np.array(reference), np.array(reference_error), estimates
     )
 
 
-def _reference(
-    run: Callable[[str, Estimator], list[Estimate]], samples: int
-) -> tuple[list[float], list[float]]:
+def _reference(run: Callable[..., list[Estimate]], samples: int) -> tuple[list[float], list[float]]:
     """Values of all copies, and their standard errors (0 where they are exact)."""
     try:
         exact = run(REFERENCE, estimator(f"{REFERENCE}:{_MOST_CELLS}"))
@@ -287,15 +295,16 @@ def _run(
     to_run: Estimator,
     name: str,
     ensemble: Ensemble,
+    repeats: int,
     store: Store,
     seed: int,
     progress: Progress | None,
 ) -> list[Estimate]:
-    """Estimates of all copies: those on disk, and the others block by block."""
+    """Estimates of all copies, repeat after repeat: those on disk, the others block by block."""
     done = store.read(name)
     # Every estimator its own seeds, far from the others' and from other runs'.
     first = (seed * 2**32 + zlib.crc32(name.encode())) * 2**20 % 2**62
-    total = len(ensemble)
+    total = len(ensemble) * repeats
     missing = [i for i in range(total) if i not in done]
     if missing:
         to_run.of_ensemble(_part(ensemble, missing[:1]), first)
@@ -322,7 +331,9 @@ def _runs(numbers: list[int]) -> list[list[int]]:
     return runs
 
 
-def _part(ensemble: Ensemble, copies: list[int]) -> Ensemble:
+def _part(ensemble: Ensemble, numbers: list[int]) -> Ensemble:
+    """Copies by number, which goes on with the first copy after the last."""
+    copies = [i % len(ensemble) for i in numbers]
     return Ensemble(
         ensemble.W_hi[copies], ensemble.W_hh[copies], ensemble.W_oh[copies], task=ensemble.task
     )
