@@ -374,5 +374,6 @@ def draw_operators(law: OperatorLaw, path: str | Path) -> None:
     margin = 0.05 * (max(ends) - min(ends)) or 0.1
     axes[0].set_xlim(min(ends) - margin, max(ends) + margin)
     axes[0].set_ylabel("probability up to it")
+    axes[0].plot([], [], "o", color="#6b6b6b", ms=6, label="of two impulses")
     axes[0].legend(frameon=False, fontsize=8)
     figure.savefig(path, dpi=110)

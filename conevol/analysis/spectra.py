@@ -323,6 +323,7 @@ def draw_spectra(spectra: NodeSpectra, path: str | Path) -> None:
             label=f"{label}: participation ratio {spectra.participation_ratio(of):.2f}",
         )  # fmt: skip
     axes.set(yscale="log", xlabel="eigenvalue", ylabel="share of the sum")
+    axes.set_ylim(top=1.0)
     axes.set_xticks(range(1, len(spectra.spread.value) + 1))
     axes.grid(color="#e6e6e6", linewidth=0.6)
     axes.set_axisbelow(True)
