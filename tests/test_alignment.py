@@ -113,6 +113,17 @@ def test_exact_interchange_equals_the_sum_over_all_pairs_of_patterns(n, variable
     assert result.error_bound < 1e-8
 
 
+def test_needles_count_once():
+    """The 3/3 network has needles a millionth wide, which hundreds of planes cannot tell apart.
+
+    After one entry the maximum is that entry, so a swap of the whole state is one of the inputs.
+    """
+    network = conevol.zoo.load("3/3")
+    result = interchange_accuracy(network, "maximum", np.eye(3), 1, method="exact")
+    assert result.error_bound < 4e-6
+    assert abs(result.value - conevol.accuracy(network).value) < 1e-9
+
+
 @pytest.mark.parametrize("name", ["2/2", "exact-argmax-2/2"])
 def test_swapping_the_whole_state_for_everything_leaves_the_accuracy(name):
     network = zoo.load(name)

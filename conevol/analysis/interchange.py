@@ -33,6 +33,8 @@ _EXACT_DIMENSION = 5
 _UNIT_ROUNDOFF = 2.0**-53
 # Rays that a cone may have.
 _RAYS = 512
+# Bound of the error within a cone from which on that is compared with its fraction.
+_DOUBTFUL = 1e-13
 # Sampled pairs at a time.
 _BATCH = 1 << 16
 
@@ -258,9 +260,20 @@ class _Walk:
                     _check(cut.lift(self.cones, p, q, q, sign))
                 side = on.copy()
                 side[neuron] = sign > 0.0
+                before, value = self.bound, self.value
                 self._neurons(q, entry, z, base, place + 1, side)
+                self._cap(q, before, value)
             return
         self._steps(p, entry + 1, z.on(on), base)
+
+    def _cap(self, p: int, before: float, value: float) -> None:
+        """What agrees in a cone is between 0 and its fraction, however doubtful its planes are.
+
+        In a needle every plane may be on either side, so that each counts the whole of it.
+        """
+        if self.bound - before > _DOUBTFUL:
+            most = max(self.cut.cover(self.cones, p), self.value - value)
+            self.bound = min(self.bound, before + most)
 
     def _predictions(self, p: int, state: _Forms) -> None:
         """Sum the parts of a cone on which the network and the program agree."""
