@@ -271,8 +271,10 @@ class _Walk:
 
         In a needle every plane may be on either side, so that each counts the whole of it.
         """
+        from conevol.kernels.enclosure import cover
+
         if self.bound - before > _DOUBTFUL:
-            most = max(self.cut.cover(self.cones, p), self.value - value)
+            most = max(cover(self.cones, p), self.value - value)
             self.bound = min(self.bound, before + most)
 
     def _predictions(self, p: int, state: _Forms) -> None:
