@@ -124,6 +124,15 @@ def test_needles_count_once():
     assert abs(result.value - conevol.accuracy(network).value) < 1e-9
 
 
+def test_cones_that_doubles_do_not_resolve_get_more_digits():
+    """Two steps of the 3/3 network: some of its cones in five dimensions are needles of needles."""
+    network, basis = conevol.zoo.load("3/3"), np.eye(3)
+    result = interchange_accuracy(network, "maximum", basis, 2, method="exact")
+    sampled = interchange_accuracy(network, "maximum", basis, 2, method="sample", seed=1)
+    assert result.error_bound < 1e-4
+    assert abs(result.value - sampled.value) < 4.5 * sampled.standard_error
+
+
 @pytest.mark.parametrize("name", ["2/2", "exact-argmax-2/2"])
 def test_swapping_the_whole_state_for_everything_leaves_the_accuracy(name):
     network = zoo.load(name)

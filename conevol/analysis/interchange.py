@@ -326,10 +326,22 @@ class _Walk:
         """Add the fraction of a cone to the sum."""
         value, error, sound = self.cut.cone_fraction(self.cones, p)
         if not sound:
-            value, error = fraction(self.inward[1 : p + 1], error_bound=True)
+            value, error = _with_digits(self.inward[1 : p + 1])
         self.value += value
         self.bound += error
         self.count += 1
+
+
+def _with_digits(normals: NDArray[np.float64]) -> tuple[float, float]:
+    """Fraction of a cone and its bound, with as many digits as that takes."""
+    try:
+        value, bound = fraction(normals, error_bound=True)
+    except FractionError:
+        from conevol import precision
+
+        value = float(precision.fraction(normals, digits=20))
+        bound = 2.0 * _UNIT_ROUNDOFF * value
+    return value, bound
 
 
 def _gaps(logits: _Forms, label: int) -> tuple[_Forms, bool]:
