@@ -24,7 +24,7 @@ SIMPLICIAL = {
     20: (4_000_000, 1),
 }
 HALF_SPACES = {4: (30, 300), 6: (5_000, 20), 8: (100_000, 2)}
-THREADED = {6: 2000, 8: 500, 9: 300, 10: 150, 12: 40}
+THREADED = {6: 8000, 8: 2000, 9: 1000, 10: 500, 12: 150}
 MEGABYTES = 1000
 # The peak of the process itself: what getrusage says is inherited from the parent.
 _PEAK = """

@@ -264,9 +264,9 @@ def _fraction(reduced: Reduced, budget: Budget, rtol: float, method: str) -> Res
     return max(value, 0.0), min(1.0, bound + reduced.moved / math.pi), info
 
 
-def cones_a_task(d: int) -> int:
-    """Simplicial cones that one thread does at a time, in about a millisecond."""
-    return max(1, 2048 >> d)
+def cones_a_task(d: int, count: int) -> int:
+    """Simplicial cones of a batch that a thread does at a time: milliseconds, if there are many."""
+    return max(1, min(8192 >> d, count // 32))
 
 
 # Computes cones start..stop of a batch in one kernel call; says which of them were done.
@@ -354,7 +354,7 @@ def fractions(
     )  # fmt: skip
     subsets_only = k == d and method != "lattice"
     if count > 1 and subsets_only and d <= _KEPT_DIMENSION and not budget.subsets_refused(d):
-        together, chunk = _by_subsets_together(normals, rtol, found), cones_a_task(d)
+        together, chunk = _by_subsets_together(normals, rtol, found), cones_a_task(d, count)
     elif (
         count > 1 and k >= d >= 2 and not subsets_only
         and method != "subsets" and not budget.any_lattice_refused(d)

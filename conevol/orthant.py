@@ -254,7 +254,7 @@ def _definite(
         lambda start, stop: orthant.orthant_range(
             flat, *lattice, RTOL, start, stop, values, bounds, statuses
         ),
-        count, cones_a_task(d), threads,
+        count, cones_a_task(d, count), threads,
     )  # fmt: skip
     bounds[statuses != orthant.OK] = 1.0
     return values, bounds
