@@ -39,14 +39,14 @@ def print_rows(rows: list[tuple[str, str]]) -> None:
 
 
 def digits(value: float, bound: float) -> str:
-    """The value to the digits that its error bound supports."""
+    """The value to the digits that its error bound supports, rounded by no more than that."""
     if bound <= 0.0 or value == 0.0:
         return f"{value:.17g}"
-    decimals = max(0, min(17, -math.floor(math.log10(2.0 * bound)) - 1))
+    decimals = math.ceil(-math.log10(2.0 * bound))
     if value < 1e-4:
-        significant = max(0, min(16, math.floor(math.log10(value / (2.0 * bound)))))
-        return f"{value:.{significant}e}"
-    return f"{value:.{decimals}f}"
+        decimals += math.floor(math.log10(value))
+        return f"{value:.{max(0, min(16, decimals))}e}"
+    return f"{value:.{max(0, min(17, decimals))}f}"
 
 
 def duration(seconds: float) -> str:

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 import conevol
 import conevol.bounds
 from conevol.cli import main
+from conevol.command_output import digits
 
 
 def run(*arguments):
@@ -39,10 +40,21 @@ def test_accuracy_prints_the_digits_that_the_bound_supports():
     text = run("accuracy", "3/3").output
     exact = conevol.accuracy(conevol.zoo.load("3/3"))
     line = next(line for line in text.splitlines() if line.startswith("accuracy"))
-    digits = line.split()[1]
-    assert abs(float(digits) - exact.value) <= exact.error_bound
-    decimals = len(digits.split(".")[1])
-    assert 10.0**-decimals / 2 <= 10 * exact.error_bound < 10.0 ** -(decimals - 2)
+    shown = line.split()[1]
+    assert abs(float(shown) - exact.value) <= exact.error_bound
+    decimals = len(shown.split(".")[1])
+    assert 10.0**-decimals / 2 <= exact.error_bound < 10.0 ** -(decimals - 1) / 2
+
+
+@pytest.mark.parametrize("value", [1.0, 0.3123456789, 9.87654321e-5, 3.21e-300])
+@pytest.mark.parametrize("share", [0.9, 0.04, 1.1e-5, 3e-16])
+def test_rounding_is_within_the_bound_by_as_few_digits_as_that_takes(value, share):
+    text = digits(value, value * share)
+    assert abs(float(text) - value) <= value * share * (1.0 + 1e-9) + 1e-16 * value
+    mantissa, _, exponent = text.partition("e")
+    if "." in mantissa:
+        unit = 10.0 ** (int(exponent or 0) - len(mantissa.split(".")[1]))
+        assert 5.0 * unit > value * share
 
 
 def test_accuracy_of_longer_inputs():
@@ -193,9 +205,9 @@ def test_bounds_go_on_from_a_file(tmp_path):
 
 
 def test_hybrid_is_that_of_the_library():
-    options = ["--hybrid", "--samples", 500, "--seed", 3, "--width", 0.2]
+    options = ["--hybrid", "--samples", 500, "--seed", 3, "--width", 0.05]
     printed = run_json("accuracy", "6/4", *options)
-    same = conevol.accuracy_hybrid(conevol.zoo.load("6/4"), 500, seed=3, width=0.2)
+    same = conevol.accuracy_hybrid(conevol.zoo.load("6/4"), 500, seed=3, width=0.05)
     assert printed["accuracy"] == same.value
     assert printed["standard_error"] == same.standard_error > 0.0
     assert printed["explored"] == 1.0 - same.sampled
@@ -223,7 +235,7 @@ def test_hybrid_of_a_network_that_is_explored_wholly():
         (["--samples", "10"], "--samples is for --hybrid only"),
         (["--bounds", "--seed", "0"], "--seed is for --hybrid only"),
         (["--hybrid", "--samples", "0"], "samples is 0, expected at least 1"),
-        (["--hybrid", "--seed", "-1"], "seed is -1, expected at least 0"),
+        (["--hybrid", "--seed", "-1"], "seed is -1, expected 0 .."),
         (["--hybrid", "--width", "0"], "width is 0.0, expected a positive number"),
     ],
 )
