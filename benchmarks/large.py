@@ -41,6 +41,10 @@ FAMILIES: dict[str, tuple[str, str, list[str]]] = {
         "s", "#D55E00",
         [f"conditional:samples={2**k},points=sobol" for k in (9, 12, 15, 18)],
     ),
+    "conditional, ordered": (
+        "p", "#6A3D9A",
+        [f"conditional:samples={2**k},points=ordered" for k in (9, 12, 14, 16, 18)],
+    ),
     "prefix": ("X", "#8C564B", [f"prefix:samples={2**k}" for k in (10, 12, 14, 16, 18, 20)]),
     "mask sequences": (
         "^", "#009E73", [f"masks:samples={k}" for k in (300, 3000, 30_000, 300_000)]

@@ -99,19 +99,20 @@ def test_unbiased_with_honest_standard_errors(hidden, n, kind, ties):
     assert 1e-4 < stats.chi2(100).cdf((z**2).sum()) < 1 - 1e-4
 
 
-def test_sobol_is_unbiased_and_better():
+@pytest.mark.parametrize("points", ["sobol", "ordered"])
+def test_spread_points_are_unbiased_and_better(points):
     net = network(4, 3, seed=10)
     exact = accuracy(net).value
     runs = [
-        conditional_accuracy(net, 4096, seed=s, points="sobol", replicates=16) for s in range(40)
+        conditional_accuracy(net, 4096, seed=s, points=points, replicates=16) for s in range(40)
     ]
     z = np.array([(r.value - exact) / r.error for r in runs])
     # With 15 degrees of freedom the variance is 15 / 13.
     assert abs(z.mean()) < 0.8
     assert (z**2).mean() < 2.2
     random = conditional_accuracy(net, 1 << 17)
-    sobol = conditional_accuracy(net, 1 << 17, points="sobol")
-    assert sobol.error < random.error
+    spread = conditional_accuracy(net, 1 << 17, points=points)
+    assert spread.error < random.error
     assert abs(random.value - exact) < 5 * random.error
 
 
@@ -123,7 +124,20 @@ def test_agrees_with_sampling_and_varies_less(name):
     assert estimate.error < plain.standard_error
 
 
-@pytest.mark.parametrize("points", ["random", "sobol"])
+@pytest.mark.parametrize("n", [2, 5])
+@pytest.mark.parametrize("replicates", [2, 16])
+def test_few_points_in_coordinates_of_order_are_unbiased(n, replicates):
+    net = network(3, n, seed=5)
+    exact = accuracy(net).value
+    runs = [
+        conditional_accuracy(net, 64, seed=s, points="ordered", replicates=replicates)
+        for s in range(200)
+    ]
+    values = np.array([r.value for r in runs])
+    assert abs(values.mean() - exact) < 4.5 * values.std() / math.sqrt(len(values))
+
+
+@pytest.mark.parametrize("points", ["random", "sobol", "ordered"])
 def test_threads_change_nothing(points):
     net = network(6, 5)
     first = conditional_accuracy(net, 9 * BLOCK + 7, seed=3, points=points, threads=1, replicates=2)

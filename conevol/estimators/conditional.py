@@ -12,6 +12,7 @@ import numpy as np
 from conevol.errors import ConevolError
 from conevol.estimators.estimate import Estimate
 from conevol.estimators.sampling import checked_rank
+from conevol.estimators.stratified import sequence
 from conevol.network import ReluRNN
 from conevol.parallel import for_ranges
 from conevol.tasks import Task
@@ -36,7 +37,7 @@ def conditional_accuracy(
     samples: int = 100_000,
     *,
     seed: int = 0,
-    points: Literal["random", "sobol"] = "random",
+    points: Literal["random", "sobol", "ordered"] = "random",
     replicates: int = 16,
     task: str | Task | None = None,
     ties: str = "first",
@@ -54,14 +55,15 @@ def conditional_accuracy(
     network : ReluRNN
         Of any n up to 64.
     samples : int
-        Points in all; for Sobol points it is rounded down to `replicates` times a power of two.
+        Points in all; unless random they are rounded down to `replicates` times a power of two.
     seed : int
         The same seed gives the same points, whatever the number of threads.
-    points : {"random", "sobol"}
+    points : {"random", "sobol", "ordered"}
         Independent points, or randomised quasi-Monte Carlo: Sobol points scrambled anew for
-        every replicate (needs scipy).
+        every replicate (needs scipy), or the shifted points of `stratified_accuracy` in
+        coordinates of order, which take next to no time.
     replicates : int
-        Independent scramblings, from whose spread the standard error comes; at least 2.
+        Independent scramblings or shifts, from whose spread the standard error comes; at least 2.
     task, ties
         As for `conevol.accuracy`; the task must name the entry of one rank.
     threads : int, optional
@@ -106,7 +108,7 @@ def conditional_accuracy(
         total, squares, pieces = sums
         value = total / samples
         error = math.sqrt(max(squares / samples - value * value, 0.0) / samples)
-    elif points == "sobol":
+    elif points in ("sobol", "ordered"):
         if not 2 <= replicates <= samples:
             raise ConevolError(
                 f"replicates is {replicates}, expected 2 .. samples = {samples}: "
@@ -116,14 +118,17 @@ def conditional_accuracy(
         counted = replicates << power
         means, pieces = np.empty(replicates), 0.0
         for r in range(replicates):
-            x = _sobol_normals(network.n - 1, power, seed, r)
+            if points == "sobol":
+                x = _sobol_normals(network.n - 1, power, seed, r)
+            else:
+                x = _ordered_normals(network.n, rank, 1 << power, seed, r)
             total, _, some = _run(network, rank, ties, x, seed, 1 << power, threads)
             means[r] = total / (1 << power)
             pieces += some
         value = float(means.mean())
         error = float(means.std(ddof=1) / math.sqrt(replicates))
     else:
-        raise ConevolError(f"unknown points {points!r}, expected 'random' or 'sobol'")
+        raise ConevolError(f"unknown points {points!r}, expected 'random', 'sobol' or 'ordered'")
     return Estimate(
         estimator=f"conditional, {points}, {counted} points",
         value=value,
@@ -189,3 +194,15 @@ def _sobol_normals(d: int, power: int, seed: int, replicate: int) -> NDArray[np.
     # scipy renamed the argument; by position it would be another one.
     sobol = qmc.Sobol(max(d, 1), scramble=True, bits=_SOBOL_BITS, seed=rng)
     return np.ascontiguousarray(ndtri(sobol.random_base2(power) + 2.0 ** -(_SOBOL_BITS + 1)))
+
+
+def _ordered_normals(
+    n: int, rank: int, count: int, seed: int, replicate: int
+) -> NDArray[np.float64]:
+    """Shifted points in coordinates of order, (count, max(n - 1, 1))."""
+    from conevol.kernels.stratified import ordered_points
+
+    x = np.zeros((count, max(n - 1, 1)))
+    if n > 1:  # argmax of one input
+        ordered_points(*sequence(n, rank), seed, replicate, x)
+    return x

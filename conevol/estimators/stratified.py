@@ -141,7 +141,7 @@ def shape_of(samples: int, replicates: int = REPLICATES) -> tuple[int, int, int]
 
 
 @cache
-def _sequence(n: int, rank: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+def sequence(n: int, rank: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     """Directions of the Sobol coordinates, and steps of the others."""
     from conevol.kernels.ordered import MOST_ORDERED, sobol_directions
 
@@ -178,7 +178,7 @@ def _replicate_means(
     """The mean credit of every replicate."""
     from conevol.kernels import stratified as kernels
 
-    directions, steps = _sequence(network.n, rank)
+    directions, steps = sequence(network.n, rank)
     together = kernels.LANES // width
     families, blocks = -(-replicates // together), -(-groups // kernels.GROUPS)
     sums = np.empty((families * blocks, together))

@@ -105,6 +105,22 @@ def _judge_ties(x, named, logits, mine, other, rule, credit):
 
 
 @kernel
+def ordered_points(directions, steps, seed, replicate, points):
+    """All inputs but the last of the first points (count, n - 1) of one replicate, n > 1."""
+    count, size = points.shape
+    base = np.empty((directions.shape[0] + steps.size, LANES), np.uint64)
+    real = np.empty((3, LANES))
+    real_bits = real.view(np.uint64)
+    x, last = np.empty((size, LANES)), np.empty((1, LANES))
+    start_points(directions, steps, seed, replicate, LANES, base)
+    for first in range(0, count, LANES):
+        fill_ordered(directions, steps, first, base, real, real_bits, x, size, last)
+        for lane in range(min(LANES, count - first)):
+            for i in range(size):
+                points[first + lane, i] = x[i, lane]
+
+
+@kernel
 def stratified_range(w_hi, w_hh, w_oh, rank, rule, values, directions, steps, seed, width, groups,
                      start, stop, sums):  # fmt: skip
     """sums (items, LANES / width): credits of items start..stop, of each of their replicates.
