@@ -169,7 +169,10 @@ def chance(runs: int) -> str:
 def ranges(measured: Measured) -> dict[str, str]:
     """Least and largest gains of the estimators that follow sampling's line down."""
     values = {}
-    for label, key in (("stratified", "stratified"), ("conditional, random", "conditional")):
+    for label, key in (
+        ("stratified", "stratified"), ("conditional, random", "conditional"),
+        ("conditional, ordered", "ordered"),
+    ):  # fmt: skip
         for cost in ("operations", "seconds"):
             gains = [measured.gain(name, cost)[0] for name in FAMILIES[label][2]]
             values[f"{key}_{cost}_least"] = f"{min(gains):.1f}"
