@@ -155,6 +155,32 @@ def _lanes() -> types.ModuleType:
     return lanes
 
 
+def _rows() -> types.ModuleType:
+    """`_rows` with loops over the eight numbers of a row."""
+    rows = types.ModuleType("counted_kernels._rows")
+    rows.WIDTH = 8
+
+    def copy_vertex(vert, q, j, p, i):
+        vert[q, j] = vert[p, i]
+
+    def put_vertex(vert, p, i, *entries):
+        vert[p, i, :6] = entries
+
+    def plane_sides(planes, s, x, y, z, norm, error):
+        above = unsure = below = 0
+        for b in range(8):
+            px, py, pz, pn, pe = planes[s, :, b]
+            height = px * x + py * y + pz * z
+            doubt = pn * norm + pe * error
+            above |= (height > doubt) << b
+            below |= (height < -doubt) << b
+            unsure |= (not abs(height) > doubt) << b
+        return above | unsure << 8 | below << 16
+
+    rows.copy_vertex, rows.put_vertex, rows.plane_sides = copy_vertex, put_vertex, plane_sides
+    return rows
+
+
 def kernels(name: str) -> types.ModuleType:
     """A kernel module (`cells`, `spherical`, ..), interpreted and counting."""
     full = f"counted_kernels.{name}"
@@ -162,19 +188,21 @@ def kernels(name: str) -> types.ModuleType:
         return sys.modules[full]
     if "counted_kernels._jit" not in sys.modules:
         jit = types.ModuleType("counted_kernels._jit")
-        jit.kernel = jit.inline_kernel = jit.cold_kernel = lambda function: function
+        jit.kernel = jit.inline_kernel = lambda function: function
+        jit.cold_kernel = jit.part_kernel = jit.kernel
         jit.fma, jit.never_inline, jit.tally = fma, lambda: None, _tally
         jit.popcount = lambda x: int(x).bit_count()
         jit.lowest_bit = lambda x: (int(x) & -int(x)).bit_length() - 1
         jit.entry = lambda function, *_: types.SimpleNamespace(address=function)
         jit.call_entry = lambda address, *arrays: address(*arrays)
         sys.modules["counted_kernels._lanes"] = _lanes()
+        sys.modules["counted_kernels._rows"] = _rows()
         sys.modules["counted_kernels"] = types.ModuleType("counted_kernels")
         sys.modules["counted_kernels._jit"] = jit
     path = Path(conevol.kernels.__file__).parent / f"{name}.py"
     source = path.read_text()
     for other in sorted(p.stem for p in path.parent.glob("*.py")):
-        if f"from conevol.kernels.{other} import" in source and other not in ("_jit", "_lanes"):
+        if f"from conevol.kernels.{other} import" in source and other[0] != "_":
             kernels(other)
     module = types.ModuleType(full)
     sys.modules[full] = module

@@ -26,6 +26,7 @@ __all__ = [
     "kernel",
     "lowest_bit",
     "never_inline",
+    "part_kernel",
     "popcount",
     "tally",
 ]
@@ -40,6 +41,8 @@ kernel = njit(**_OPTIONS, forceinline=False)
 # Whether a kernel is inlined is always said: unsaid, numba takes it over from whichever
 # caller is compiled first.
 inline_kernel = njit(**_OPTIONS, _nrt=False, forceinline=True)
+# For long parts of one kernel: their source is put in its place, and not compiled by itself.
+part_kernel = njit(**_OPTIONS, _nrt=False, inline="always")
 # For what is rare: inlined everywhere it would be compiled again and again.
 cold_kernel = njit(**_OPTIONS, _nrt=False, forceinline=False)
 

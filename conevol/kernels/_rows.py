@@ -1,7 +1,7 @@
-"""Rows of eight doubles: the few operations of the walk along one input.
+"""Rows of eight doubles: logits along one input, and the planes and vertices of polygons.
 
-The walk's logits stand in rows of eight, padded; LLVM does not see by itself that
-a loop over them is two or four instructions, so vectors are spelled out.
+LLVM does not see by itself that a loop over a row of eight is two or four instructions, so
+vectors are spelled out.
 """
 
 from __future__ import annotations
@@ -10,7 +10,16 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-__all__ = ["WIDTH", "add_scaled_row", "lowest_bit", "move_row", "rows_at_least"]
+__all__ = [
+    "WIDTH",
+    "add_scaled_row",
+    "copy_vertex",
+    "lowest_bit",
+    "move_row",
+    "plane_sides",
+    "put_vertex",
+    "rows_at_least",
+]
 
 WIDTH = 8
 _VECTOR = ir.VectorType(ir.DoubleType(), WIDTH)
@@ -104,3 +113,76 @@ def rows_at_least(typingctx, rows, i, level):
         return builder.zext(mask, ir.IntType(64))
 
     return types.int64(rows, types.intp, types.float64), generate
+
+
+def _vertex_address(context, builder, array_type, array, p, i):
+    """Address of row (p, i) of a C-contiguous (slots, capacity, 8) array."""
+    made = context.make_array(array_type)(context, builder, array)
+    row = builder.add(builder.mul(p, builder.extract_value(made.shape, 1)), i)
+    offset = builder.mul(row, ir.Constant(row.type, WIDTH))
+    return builder.bitcast(builder.gep(made.data, [offset]), _VECTOR.as_pointer())
+
+
+@intrinsic
+def copy_vertex(typingctx, rows, q, j, p, i):
+    """rows[q, j] = rows[p, i] in a C-contiguous (slots, capacity, 8) array."""
+
+    def generate(context, builder, signature, args):
+        kind = signature.args[0]
+        source = _vertex_address(context, builder, kind, args[0], args[3], args[4])
+        to = _vertex_address(context, builder, kind, args[0], args[1], args[2])
+        builder.store(builder.load(source, align=8), to, align=8)
+        return context.get_dummy_value()
+
+    integer = types.intp
+    return types.void(rows, integer, integer, integer, integer), generate
+
+
+@intrinsic
+def put_vertex(typingctx, rows, p, i, x, y, z, norm, error, axis):
+    """rows[p, i] = x, y, z, norm, error, axis, and two zeros, stored as one."""
+
+    def generate(context, builder, signature, args):
+        to = _vertex_address(context, builder, signature.args[0], *args[:3])
+        row = ir.Constant(_VECTOR, [0.0] * WIDTH)
+        for l, entry in enumerate(args[3:]):
+            row = builder.insert_element(row, entry, _INT(l))
+        builder.store(row, to, align=8)
+        return context.get_dummy_value()
+
+    integer, real = types.intp, types.float64
+    return types.void(rows, integer, integer, real, real, real, real, real, real), generate
+
+
+@intrinsic
+def plane_sides(typingctx, planes, s, x, y, z, norm, error):
+    """Where a vertex lies to the eight planes of set s.
+
+    planes[s] has rows x, y, z of the normals, and two of factors: closer to a plane than
+    the sum of their products with norm and error, the side is in doubt.  Of the result bit b is
+    set where the vertex is surely above plane b, bit 8 + b where in doubt, 16 + b where below.
+    """
+
+    def generate(context, builder, signature, args):
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        start = builder.mul(args[1], ir.Constant(args[1].type, 5 * WIDTH))
+
+        def row(l):
+            offset = builder.add(start, ir.Constant(start.type, l * WIDTH))
+            address = builder.bitcast(builder.gep(data, [offset]), _VECTOR.as_pointer())
+            return builder.load(address, align=8)
+
+        px, py, pz, pn, pe = (_splat(builder, a) for a in args[2:])
+        height = _fma(builder, row(2), pz, _fma(builder, row(1), py, builder.fmul(row(0), px)))
+        doubt = _fma(builder, row(4), pe, builder.fmul(row(3), pn))
+        above = builder.fcmp_ordered(">", height, doubt)
+        below = builder.fcmp_ordered("<", height, builder.fneg(doubt))
+        unsure = builder.not_(builder.or_(above, below))
+        word = ir.Constant(ir.IntType(64), 0)
+        for part in (below, unsure, above):
+            bits = builder.zext(builder.bitcast(part, ir.IntType(WIDTH)), word.type)
+            word = builder.or_(builder.shl(word, ir.Constant(word.type, WIDTH)), bits)
+        return word
+
+    real = types.float64
+    return types.int64(planes, types.intp, real, real, real, real, real), generate

@@ -22,9 +22,23 @@ from collections import namedtuple
 
 import numpy as np
 
-from conevol.kernels._jit import inline_kernel, kernel, tally
+from conevol.kernels._jit import (
+    cold_kernel,
+    inline_kernel,
+    kernel,
+    never_inline,
+    part_kernel,
+    tally,
+)
+from conevol.kernels._rows import WIDTH
 from conevol.kernels.exact import SCRATCH_ROWS
-from conevol.kernels.operations import area_operations, cut_operations, locate_operations
+from conevol.kernels.operations import (
+    CORNER_OPERATIONS,
+    MARK_OPERATIONS,
+    area_operations,
+    cut_operations,
+    locate_operations,
+)
 from conevol.kernels.polygon import (
     CROSSES,
     EMPTY,
@@ -33,10 +47,24 @@ from conevol.kernels.polygon import (
     OUTSIDE,
     cut,
     doubt,
+    fraction_apart,
     locate,
     polygon_fraction,
     put_row,
     settle,
+)
+from conevol.kernels.sides import (
+    BELOW,
+    certain,
+    mark,
+    mark_anew,
+    place,
+    put_on,
+    put_plane,
+    signs,
+    split,
+    take,
+    touches,
 )
 
 TIES_FIRST, TIES_SPLIT, TIES_WRONG = 0, 1, 2
@@ -57,15 +85,31 @@ _SLACK = 1.0 + 2.0**-30
 # turn; region_rows (regions, n - 1) of indices into them; region_label.
 Fan = namedtuple("Fan", "rows region_rows region_label")
 
+# Planes of a set: the order planes, and neurons of one step, or logits.
+_ORDER, _GROUP = 3, WIDTH - 3
+
 # One network's workspace.  T = n hidden, and P = n (n - 1) / 2 pairs:
-#   a       normals: 2P order rows, 2P logit rows, 2T neuron rows, scratch
+#   a       normals: 2P order rows, 2P logit rows, 2T neuron rows, scratch; the sixth
+#           column is 1 where the third entry is surely 0
 #   edge, vert, sign   polygons (see conevol.kernels.polygon)
+#   planes, axial, sides, some     and sets of planes (see conevol.kernels.sides), those of
+#           each group of neurons of a step, and last of the logits
 #   z, ez   pre-activation maps (n, hidden, 3), bounds of their entries (n, hidden)
 #   h, eh, size        the same after the ReLU; size = largest entry of h
+#   neuron  (T, 4) ints: step, number, set of planes and place in it
+#   flat    (T,) bools: no plane, the normal is zero or lost in rounding
 #   path    (T + 1, 6) ints: m, slot, active, state, m and slot of the pending side
+#   rise    (P, hidden): readout differences w_i - w_j
+#   on      (hidden,) ints: the neurons that are on in the last step
 #   where   (2P,) ints: where a pattern's polygon lies to order and logit planes
+#   gap     (P, 2): largest entry of a logit plane's normal, and the bound of its error
 #   spent   (1,) ints: operations so far; or None, and they are not counted
-Space = namedtuple("Space", "a edge vert sign z ez h eh size path where spent")
+Space = namedtuple(
+    "Space",
+    "a edge vert sign planes axial sides some z ez h eh size neuron flat path rise on where gap "
+    "spent",
+)
+_T, _J, _SET, _LANE = 0, 1, 2, 3
 _M, _SLOT, _ACTIVE, _PENDING, _M_OFF, _SLOT_OFF = 0, 1, 2, 3, 4, 5
 
 # Optional table of cells; every array has one row a cell but `rays`.
@@ -78,18 +122,34 @@ def new_space(n, hidden, pairs, spent):
     total = n * hidden
     slots = 2 * total + 5
     capacity = total + 4 * pairs + 3
+    groups = (hidden + _GROUP - 1) // _GROUP
+    neuron = np.empty((total, 4), np.int64)
+    for depth in range(total):
+        t, j = depth // hidden, depth % hidden
+        neuron[depth, _T], neuron[depth, _J] = t, j
+        neuron[depth, _SET] = t * groups + j // _GROUP
+        neuron[depth, _LANE] = _ORDER + j % _GROUP
     return Space(
-        np.zeros((4 * pairs + 2 * total + SCRATCH_ROWS, 5)),
+        np.zeros((4 * pairs + 2 * total + SCRATCH_ROWS, 6)),
         np.empty((slots, capacity), np.int64),
-        np.empty((slots, capacity, 5)),
+        np.empty((slots, capacity, WIDTH)),
         np.empty(capacity, np.int64),
+        np.zeros((n * groups + 1, 5, WIDTH)),
+        np.zeros(n * groups + 1, np.int64),
+        np.empty((slots, capacity), np.int64),
+        np.full(slots, -1, np.int64),
         np.zeros((n, hidden, 3)),
         np.zeros((n, hidden)),
         np.zeros((n, hidden, 3)),
         np.zeros((n, hidden)),
         np.zeros((n, hidden)),
+        neuron,
+        np.empty(total, np.bool_),
         np.zeros((total + 1, 6), np.int64),
+        np.empty((pairs, hidden)),
+        np.empty(hidden, np.int64),
         np.empty(2 * pairs, np.int64),
+        np.empty((pairs, 2)),
         spent,
     )
 
@@ -109,13 +169,15 @@ def new_table(cells, rays, total):
 
 
 @inline_kernel
-def _put_rows(a, row, x, y, z, error):
+def _put_rows(a, row, x, y, z, error, axial):
     """Store a normal and, in the next row, its negative; returns its largest entry."""
     largest = put_row(a, row, x, y, z, error)
     if not abs(x) + abs(y) + abs(z) < math.inf:
         return math.inf
     a[row + 1, 0], a[row + 1, 1], a[row + 1, 2] = -a[row, 0], -a[row, 1], -a[row, 2]
-    a[row + 1, 3], a[row + 1, 4] = a[row, 3], a[row, 4]
+    a[row, 5] = 1.0 if axial else 0.0
+    for l in range(3, 6):
+        a[row + 1, l] = a[row, l]
     return largest
 
 
@@ -132,34 +194,64 @@ def _swept(ws, row):
     return sine * _SMALL_TURN if sine < 0.03 else min(sine * _TURN, 0.5)
 
 
-@inline_kernel
-def _locate(m, p, ws, row, cuts):
-    """`locate`, and a bound of the fraction that rounding may put on the wrong side.
-
-    Where the plane crosses that matters only if it is cut there.
-    """
-    place = locate(m, p, ws.edge, ws.vert, ws.a, row, ws.sign)
-    tally(ws.spent, locate_operations(m, place, row, ws.a))
-    near = place & NEAR != 0
-    place &= ~NEAR
+@cold_kernel
+def _locate_in_doubt(m, p, edge, vert, a, row, sign, cuts):
+    """`_locate` by the vertices; and the operations."""
+    never_inline()
+    where = locate(m, p, edge, vert, a, row, sign)
+    operations = locate_operations(m, where, row, a)
+    near = where & NEAR != 0
+    where &= ~NEAR
     lost = 0.0
-    if near and (cuts or place < CROSSES):
-        lost, whole, operations = doubt(m, p, ws.edge, ws.vert, ws.a, row, ws.sign)
-        tally(ws.spent, operations)
-        if place >= CROSSES and whole:
+    if near and (cuts or where < CROSSES):
+        lost, whole, more = doubt(m, p, edge, vert, a, row, sign)
+        operations += more
+        if where >= CROSSES and whole:
             # A cut could come out larger than what is cut.
-            place = INSIDE
-        elif place >= CROSSES and m > 2:
-            operations = settle(m, p, ws.edge, ws.vert, ws.a, row, ws.sign)
-            tally(ws.spent, operations)
-    return place, lost
+            where = INSIDE
+        elif where >= CROSSES and m > 2:
+            operations += settle(m, p, edge, vert, a, row, sign)
+    return where, lost, operations
 
 
 @inline_kernel
-def _cut(m, p, q, ws, row, side, where):
-    """`cut`, counted."""
-    m = cut(m, p, q, ws.edge, ws.vert, ws.a, row, ws.sign, side, where)
-    tally(ws.spent, cut_operations(m, q, ws.vert))
+def _locate(m, p, ws, row, b, cuts):
+    """Where a polygon lies to a row, which is plane b of its set or the negative.
+
+    And a bound of the fraction that rounding may put on the wrong side.  Where the plane
+    crosses that matters only if it is cut there.
+    """
+    if certain(p, ws, b):
+        where, lost = place(p, ws, b), 0.0
+        if where < CROSSES and row & 1:
+            where = INSIDE + OUTSIDE - where
+    else:
+        where, lost, operations = _locate_in_doubt(m, p, ws.edge, ws.vert, ws.a, row, ws.sign, cuts)
+        tally(ws.spent, operations)
+    return where, lost
+
+
+@cold_kernel
+def _cut_in_doubt(m, p, q, edge, vert, a, row, sign, where):
+    """`cut` to the side of the row, and its operations."""
+    never_inline()
+    m = cut(m, p, q, edge, vert, a, row, sign, 1, where)
+    return m, cut_operations(m, q, vert)
+
+
+@inline_kernel
+def _mark(m, p, ws, s):
+    """`mark`, counted."""
+    mark(m, p, ws, s)
+    tally(ws.spent, MARK_OPERATIONS * m if m > 2 else 0)
+
+
+@inline_kernel
+def _cut_slowly(m, p, q, ws, row, s, where):
+    """The part of polygon p above a row to slot q, by the signs of `locate`; its size."""
+    m, operations = _cut_in_doubt(m, p, q, ws.edge, ws.vert, ws.a, row, ws.sign, where)
+    mark_anew(m, q, ws, s)
+    tally(ws.spent, operations + (MARK_OPERATIONS * m if m > 2 else 0))
     return m
 
 
@@ -170,7 +262,7 @@ def _fraction(m, p, ws):
     return polygon_fraction(m, p, ws.edge, ws.vert, ws.a, _NEGLIGIBLE)
 
 
-@inline_kernel
+@part_kernel
 def _pre_activations(w_hi, w_hh, ws, t, unit):
     """Maps z[t] of all neurons from h[t - 1] (of active neurons), with error bounds."""
     hidden = w_hi.shape[0]
@@ -196,6 +288,23 @@ def _pre_activations(w_hi, w_hh, ws, t, unit):
         ws.ez[t, j] = error
 
 
+@part_kernel
+def _neuron_planes(ws, t, base):
+    """The planes of all neurons of a step; a status."""
+    hidden = ws.z.shape[1]
+    for depth in range(t * hidden, (t + 1) * hidden):
+        j = ws.neuron[depth, _J]
+        x, y, z, error = ws.z[t, j, 0], ws.z[t, j, 1], ws.z[t, j, 2], ws.ez[t, j]
+        row = base + 2 * depth
+        size = _put_rows(ws.a, row, x, y, z, error, z == 0.0)
+        if not size < math.inf:
+            return OVERFLOW
+        ws.flat[depth] = size <= error or size == 0.0
+        put_plane(ws, ws.neuron[depth, _SET], ws.neuron[depth, _LANE], row)
+    tally(ws.spent, 4 * hidden)
+    return OK
+
+
 @inline_kernel
 def _set_active(ws, t, j, active):
     """The neuron's output: its pre-activation, or zero."""
@@ -210,15 +319,21 @@ def _set_active(ws, t, j, active):
 
 
 @inline_kernel
-def _clip(m, p, ws, row, slot, spare):
+def _clip(m, p, ws, row, b, slot, spare):
     """Polygon p on the positive side of a row; returns (m, slot of it, fraction in doubt)."""
-    where, lost = _locate(m, p, ws, row, True)
+    where, lost = _locate(m, p, ws, row, b, True)
+    q, s = slot if p != slot else spare, ws.planes.shape[0] - 1
+    if where >= CROSSES and certain(p, ws, b):
+        tally(ws.spent, CORNER_OPERATIONS)
+        m_part = take(m, p, q, ws, row, b, s, -1 if row & 1 else 1)
+        if m_part > 0:
+            return m_part, q, _swept(ws, row)
+        where, lost = _locate(m, p, ws, row, b, True)
     if where == INSIDE:
         return m, p, lost
     if where == OUTSIDE:
         return EMPTY, p, lost
-    q = slot if p != slot else spare
-    return _cut(m, p, q, ws, row, 1, where), q, lost + _swept(ws, row)
+    return _cut_slowly(m, p, q, ws, row, s, where), q, lost + _swept(ws, row)
 
 
 @inline_kernel
@@ -229,78 +344,96 @@ def _pair(i, j, n):
     return i * (2 * n - i - 1) // 2 + j - i - 1
 
 
-@inline_kernel
-def _pair_row(i, j, n):
-    """Offset of the row x_i - x_j (or logit_i - logit_j) among rows in pairs of signs."""
-    return 2 * _pair(i, j, n) + (1 if i > j else 0)
+@part_kernel
+def _meet(ws, m, p, j, k):
+    """All logits are equal where the only two neurons that are on are 0: say so of that vertex."""
+    n, hidden, pairs = ws.h.shape[0], ws.h.shape[1], ws.rise.shape[0]
+    first = 4 * pairs + 2 * (n - 1) * hidden
+    for i in range(m):
+        one, other = ws.edge[p, i], ws.edge[p, i + 1 if i + 1 < m else 0]
+        if min(one, other) == first + 2 * j and max(one, other) == first + 2 * k:
+            put_on(m, p, ws, i, ((1 << pairs) - 1) << _ORDER)
+            return
 
 
-@inline_kernel
-def _logit_sign(w_oh, ws, i, j):
-    """Sign of logit i - logit j on a pattern that the readout tells by itself, or 0.
+@part_kernel
+def _logit_planes(ws, m, p, unit):
+    """The planes of equal logits of a pattern, as far as signs do not tell their sides.
 
-    The outputs of neurons are nowhere negative, and those of the active ones positive.
+    A difference of logits is a sum of outputs of neurons, which are nowhere negative, and
+    those of the active ones positive: where its coefficients have one sign, so has the sum.
     """
-    last = ws.h.shape[0] - 1
-    side, certain = 0, False
-    for k in range(w_oh.shape[1]):
-        if w_oh[i, k] != w_oh[j, k] and (ws.size[last, k] > 0.0 or ws.eh[last, k] > 0.0):
-            sign = 1 if w_oh[i, k] > w_oh[j, k] else -1
-            if sign == -side:
-                return 0
-            side = sign
-            certain = certain or ws.size[last, k] > 0.0
-    return side if certain else 0
-
-
-@inline_kernel
-def _logit_place(w_oh, ws, m, p, i, j, unit, reals):
-    """Where the polygon of a pattern lies to the plane of logits i and j; _ZERO if they tie.
-
-    Computed when first asked for.  A difference that is not zero but within its
-    rounding counts as a tie, and the pattern's fraction as unresolved.
-    """
-    n, hidden = w_oh.shape
-    pairs = n * (n - 1) // 2
-    pair = _pair(i, j, n)
-    if ws.where[pairs + pair] != _UNKNOWN:
-        return ws.where[pairs + pair]
-    if i > j:
-        i, j = j, i
-    side = _logit_sign(w_oh, ws, i, j)
-    if side != 0:
-        ws.where[pairs + pair] = INSIDE if side > 0 else OUTSIDE
-        return ws.where[pairs + pair]
-    last = ws.h.shape[0] - 1
-    active = 0
-    x = y = z = errors = sizes = 0.0
+    n, hidden = ws.h.shape[0], ws.h.shape[1]
+    last, pairs = n - 1, ws.rise.shape[0]
+    active, vague = 0, False
     for k in range(hidden):
         if ws.size[last, k] > 0.0 or ws.eh[last, k] > 0.0:
+            ws.on[active] = k
             active += 1
-            w = w_oh[i, k] - w_oh[j, k]
+            vague |= not ws.size[last, k] > 0.0
+    planes = 0
+    for pair in range(pairs):
+        up = down = sure = False
+        for i in range(active):
+            w = ws.rise[pair, ws.on[i]]
+            up |= w > 0.0
+            down |= w < 0.0
+            sure |= w != 0.0 and ws.size[last, ws.on[i]] > 0.0
+        if not (up or down):
+            ws.where[pairs + pair] = _ZERO
+            continue
+        if sure and not (up and down):
+            ws.where[pairs + pair] = INSIDE if up else OUTSIDE
+            continue
+        x = y = z = errors = sizes = 0.0
+        for i in range(active):
+            k = ws.on[i]
+            w = ws.rise[pair, k]
             x += w * ws.h[last, k, 0]
             y += w * ws.h[last, k, 1]
             z += w * ws.h[last, k, 2]
             errors += abs(w) * ws.eh[last, k]
             sizes += abs(w) * ws.size[last, k]
-    # One more rounding for the difference of the weights.
-    error = (errors + (active + 1) * unit * sizes) * _SLACK
-    row = 2 * pairs + 2 * pair
-    size = _put_rows(ws.a, row, x, y, z, error)
-    tally(ws.spent, 3 + 5 * active)
+        # One more rounding for the difference of the weights.
+        error = (errors + (active + 1) * unit * sizes) * _SLACK
+        row = 2 * pairs + 2 * pair
+        ws.gap[pair, 0], ws.gap[pair, 1] = _put_rows(ws.a, row, x, y, z, error, n < 3), error
+        put_plane(ws, ws.planes.shape[0] - 1, _ORDER + pair, row)
+        ws.where[pairs + pair] = _UNKNOWN
+        planes += 1
+    tally(ws.spent, (5 + 5 * active) * planes)
+    if planes:
+        _mark(m, p, ws, ws.planes.shape[0] - 1)
+        if active == 2 and not vague and ws.some[p] >= 0:
+            _meet(ws, m, p, ws.on[0], ws.on[1])
+
+
+@part_kernel
+def _logit_place(ws, m, p, pair, reals):
+    """Where the polygon of a pattern lies to the plane of a pair of logits; _ZERO if they tie.
+
+    Found when first asked for.  A difference that is not zero but within its
+    rounding counts as a tie, and the pattern's fraction as unresolved.
+    """
+    pairs = ws.rise.shape[0]
+    where = ws.where[pairs + pair]
+    if where != _UNKNOWN:
+        return where
+    size, error = ws.gap[pair, 0], ws.gap[pair, 1]
     if size <= error or not 0.0 < size < math.inf:
-        place, lost = _ZERO, 0.0
+        where, lost = _ZERO, 0.0
         if error > 0.0:
-            value, bound = _fraction(m, p, ws)
+            value, bound = fraction_apart(m, p, ws.edge, ws.vert, ws.a, _NEGLIGIBLE)
+            tally(ws.spent, area_operations(m))
             reals[3] += value + bound
         if not size < math.inf:
             # `walk` reports it.
             lost = math.inf
     else:
-        place, lost = _locate(m, p, ws, row, False)
+        where, lost = _locate(m, p, ws, 2 * pairs + 2 * pair, _ORDER + pair, False)
     reals[1] += lost
-    ws.where[pairs + pair] = place
-    return place
+    ws.where[pairs + pair] = where
+    return where
 
 
 @inline_kernel
@@ -359,7 +492,7 @@ def outline(m, p, edge, vert, a, n, rays, at):
             rays[at + 2, l] = -rays[at, l]
 
 
-@inline_kernel
+@part_kernel
 def _record(ws, table, cells, at, m, p, label, leader, ties, value, error):
     """Append a cell to the table."""
     n, hidden = ws.z.shape[0], ws.z.shape[1]
@@ -371,36 +504,65 @@ def _record(ws, table, cells, at, m, p, label, leader, ties, value, error):
     table.first_ray[cells + 1] = at + outline_size(m, n)
 
 
-@inline_kernel
-def _predictions(w_oh, ws, m_pattern, pattern, m, p, label, unit, rule, reals, counts, table, mode):
+@part_kernel
+def _wins(ws, m, p, top):
+    """Whether one of a piece's vertices shows that a logit is the largest somewhere.
+
+    Only of planes that have been located, and only where nothing ties with that logit.
+    """
+    n, pairs = ws.h.shape[0], ws.rise.shape[0]
+    need = 0
+    possible = ws.some[p] >= 0
+    for o in range(n):
+        if o != top:
+            pair = _pair(top, o, n)
+            where = ws.where[pairs + pair]
+            if where == CROSSES:
+                need |= 1 << (_ORDER + pair + (BELOW if top > o else 0))
+            elif where != (INSIDE if top < o else OUTSIDE):
+                possible = False
+    found = False
+    if possible:
+        for i in range(m):
+            found |= ws.sides[p, i] & need == need
+    return found
+
+
+@part_kernel
+def _predictions(ws, m_pattern, pattern, m, p, label, rule, reals, counts, table, mode):
     """Cut a piece (m, p) with one label by the logit planes and account for its cells.
 
     reals: right, error, tied mass, unresolved mass.  counts: patterns, cells, rays.
     """
-    n = w_oh.shape[0]
-    pairs = n * (n - 1) // 2
+    n, pairs = ws.h.shape[0], ws.rise.shape[0]
     slot = ws.vert.shape[0] - 2
+    divided = False
     for turn in range(n):
         # The label comes first: mostly its cell is the whole piece.
         top = label if turn == 0 else (turn - 1 if turn <= label else turn)
-        ties, leader, has_label, rivals = 1, top, top == label, 0
+        if divided and mode == SUM and _wins(ws, m, p, top):
+            counts[1] += 1
+            continue
+        tied, leader, has_label, rivals = 0, top, top == label, 0
         m_cell, q, doubtful = m, p, 0.0
         for o in range(n):
             if o == top:
                 continue
-            place = _logit_place(w_oh, ws, m_pattern, pattern, top, o, unit, reals)
-            if place == _ZERO:
-                ties += 1
+            pair = _pair(top, o, n)
+            where = _logit_place(ws, m_pattern, pattern, pair, reals)
+            if where == _ZERO:
+                tied += 1
                 leader = min(leader, o)
                 has_label = has_label or o == label
-            elif place != (INSIDE if top < o else OUTSIDE):
+            elif where != (INSIDE if top < o else OUTSIDE):
                 rivals += 1
-                if place >= CROSSES and m_cell != EMPTY:
-                    row = 2 * pairs + _pair_row(top, o, n)
-                    m_cell, q, lost = _clip(m_cell, q, ws, row, slot, slot + 1)
+                if where >= CROSSES and m_cell != EMPTY:
+                    row = 2 * (pairs + pair) + (1 if top > o else 0)
+                    m_cell, q, lost = _clip(m_cell, q, ws, row, _ORDER + pair, slot, slot + 1)
                     doubtful += lost
-                elif place < CROSSES:
+                elif where < CROSSES:
                     m_cell = EMPTY
+        ties = tied + 1
         if turn == 0 or ties > 1:
             # The other cells are neither right nor tied, wherever they end.
             reals[1] += doubtful
@@ -423,76 +585,101 @@ def _predictions(w_oh, ws, m_pattern, pattern, m, p, label, unit, rule, reals, c
             counts[2] += outline_size(m_cell, n)
         if m_cell != EMPTY and q == p:
             return
+        divided |= m_cell != EMPTY
         if turn == 0 and rivals == 1 and ties == 1 and mode == SUM:
             # What the label's cell leaves of the piece is one cell, the only rival's.
             counts[1] += 1
             return
 
 
-@inline_kernel
-def _leaf(w_oh, fan, ws, m, p, unit, rule, reals, counts, table, mode):
+@part_kernel
+def _leaf(fan, ws, m, p, unit, rule, reals, counts, table, mode):
     """Account for all cells of one pattern."""
-    n = w_oh.shape[0]
-    pairs = n * (n - 1) // 2
+    pairs = ws.rise.shape[0]
     slot = ws.vert.shape[0] - 4
     counts[0] += 1
+    _logit_planes(ws, m, p, unit)
     for pair in range(pairs):
-        ws.where[pairs + pair] = _UNKNOWN
-        ws.where[pair], lost = _locate(m, p, ws, 2 * pair, False)
+        ws.where[pair], lost = _locate(m, p, ws, 2 * pair, pair, False)
         reals[1] += lost
     for region in range(fan.region_rows.shape[0]):
+        empty = False
+        for row in fan.region_rows[region]:
+            empty |= ws.where[row // 2] == (INSIDE if row % 2 == 1 else OUTSIDE)
+        if empty:
+            continue
         m_piece, q = m, p
         for row in fan.region_rows[region]:
-            place = ws.where[row // 2]
-            if place == (INSIDE if row % 2 == 1 else OUTSIDE):
-                m_piece = EMPTY
-                break
-            if place >= CROSSES:
-                m_piece, q, lost = _clip(m_piece, q, ws, row, slot, slot + 1)
+            if ws.where[row // 2] >= CROSSES:
+                m_piece, q, lost = _clip(m_piece, q, ws, row, row // 2, slot, slot + 1)
                 reals[1] += lost
                 if m_piece == EMPTY:
                     break
         if m_piece != EMPTY:
             label = fan.region_label[region]
-            _predictions(w_oh, ws, m, p, m_piece, q, label, unit, rule, reals, counts, table, mode)
+            _predictions(ws, m, p, m_piece, q, label, rule, reals, counts, table, mode)
 
 
-@inline_kernel
-def _enter(ws, t, j, depth, base, reals):
-    """Cut the polygon at a depth by neuron j of step t; go to its first side.
-
-    Returns a status.
-    """
+@part_kernel
+def _enter(ws, depth, base, reals):
+    """Cut the polygon at a depth by its neuron's plane; go to the first side."""
     step = ws.path[depth]
     m, p = step[_M], step[_SLOT]
-    x, y, z = ws.z[t, j, 0], ws.z[t, j, 1], ws.z[t, j, 2]
-    error = ws.ez[t, j]
+    t, j = ws.neuron[depth, _T], ws.neuron[depth, _J]
+    s, b = ws.neuron[depth, _SET], ws.neuron[depth, _LANE]
     row = base + 2 * depth
-    size = _put_rows(ws.a, row, x, y, z, error)
-    tally(ws.spent, 2)
     step[_PENDING] = 0
     m_next, p_next = m, p
-    if not size < math.inf:
-        return OVERFLOW
-    if size <= error or size == 0.0:
+    if ws.flat[depth]:
         # No plane: the neuron is off; what is lost of it stays in the bound.
         step[_ACTIVE] = 0
-        _set_active(ws, t, j, False)
-        ws.eh[t, j] = size + error if error > 0.0 else 0.0
+        _set_active(ws, t, j, step[_ACTIVE])
+        error = ws.ez[t, j]
+        if error > 0.0:
+            x, y, z = ws.z[t, j, 0], ws.z[t, j, 1], ws.z[t, j, 2]
+            ws.eh[t, j] = max(abs(x), abs(y), abs(z)) + error
     else:
-        where, lost = _locate(m, p, ws, row, True)
+        where, lost = _locate(m, p, ws, row, b, True)
         reals[1] += lost + (_swept(ws, row) if where >= CROSSES else 0.0)
         step[_ACTIVE] = 0 if where == OUTSIDE else 1
-        _set_active(ws, t, j, where != OUTSIDE)
+        _set_active(ws, t, j, step[_ACTIVE])
         if where >= CROSSES:
             on, off = 2 * depth + 1, 2 * depth + 2
-            m_next = _cut(m, p, on, ws, row, 1, where)
-            step[_M_OFF] = _cut(m, p, off, ws, row + 1, -1, where)
+            sure = certain(p, ws, b)
+            if sure and not touches(m, p, ws, b):
+                m_next, step[_M_OFF] = split(m, p, on, off, ws, row, b, s)
+                tally(ws.spent, CORNER_OPERATIONS)
+            else:
+                if sure:
+                    signs(m, p, ws, b)
+                for side in range(2):
+                    m_part = _cut_slowly(m, p, on + side, ws, row + side, s, where)
+                    if side == 0:
+                        m_next = m_part
+                        for i in range(max(m, 2)):
+                            ws.sign[i] = -ws.sign[i]
+                    else:
+                        step[_M_OFF] = m_part
             step[_SLOT_OFF] = off
             step[_PENDING] = 1
             p_next = on
     ws.path[depth + 1, _M], ws.path[depth + 1, _SLOT] = m_next, p_next
-    return OK
+
+
+@part_kernel
+def _fixed_planes(w_oh, fan, ws):
+    """What does not change along a walk: the order planes, in all sets, and readout differences."""
+    n, hidden = w_oh.shape
+    for i in range(fan.rows.shape[0]):
+        put_row(ws.a, i, fan.rows[i, 0], fan.rows[i, 1], fan.rows[i, 2], 0.0)
+        ws.a[i, 5] = 1.0 if fan.rows[i, 2] == 0.0 else 0.0
+    for pair in range(ws.rise.shape[0]):
+        for s in range(ws.planes.shape[0]):
+            put_plane(ws, s, pair, 2 * pair)
+    for i in range(n):
+        for j in range(i + 1, n):
+            for k in range(hidden):
+                ws.rise[_pair(i, j, n), k] = w_oh[i, k] - w_oh[j, k]
 
 
 @inline_kernel
@@ -506,21 +693,23 @@ def walk(w_hi, w_hh, w_oh, fan, ws, unit, rule, reals, counts, table, mode):
     hidden, n = w_hi.shape[0], w_oh.shape[0]
     total = n * hidden
     base = 2 * n * (n - 1)
-    for i in range(fan.rows.shape[0]):
-        put_row(ws.a, i, fan.rows[i, 0], fan.rows[i, 1], fan.rows[i, 2], 0.0)
+    _fixed_planes(w_oh, fan, ws)
     ws.path[0, _M], ws.path[0, _SLOT] = 0, 0
     depth = 0
     while True:
         if depth < total:
-            t, j = depth // hidden, depth % hidden
+            t, j, s = ws.neuron[depth, _T], ws.neuron[depth, _J], ws.neuron[depth, _SET]
             if j == 0:
                 _pre_activations(w_hi, w_hh, ws, t, unit)
-            if _enter(ws, t, j, depth, base, reals) != OK:
-                return OVERFLOW
+                if _neuron_planes(ws, t, base) != OK:
+                    return OVERFLOW
+            if ws.neuron[depth, _LANE] == _ORDER:
+                _mark(ws.path[depth, _M], ws.path[depth, _SLOT], ws, s)
+            _enter(ws, depth, base, reals)
             depth += 1
             continue
         m, p = ws.path[depth, _M], ws.path[depth, _SLOT]
-        _leaf(w_oh, fan, ws, m, p, unit, rule, reals, counts, table, mode)
+        _leaf(fan, ws, m, p, unit, rule, reals, counts, table, mode)
         depth -= 1
         while depth >= 0 and ws.path[depth, _PENDING] == 0:
             depth -= 1
@@ -528,7 +717,7 @@ def walk(w_hi, w_hh, w_oh, fan, ws, unit, rule, reals, counts, table, mode):
             return OK if reals[1] < math.inf else OVERFLOW
         step = ws.path[depth]
         step[_PENDING], step[_ACTIVE] = 0, 0
-        _set_active(ws, depth // hidden, depth % hidden, False)
+        _set_active(ws, ws.neuron[depth, _T], ws.neuron[depth, _J], step[_ACTIVE])
         ws.path[depth + 1, _M] = step[_M_OFF]
         ws.path[depth + 1, _SLOT] = step[_SLOT_OFF]
         depth += 1

@@ -26,6 +26,9 @@ from conevol.kernels.polygon import (
 )
 
 _CROSS, _CROSS_ERROR, _DET2, _DOT, _TOLERANCES = 9, 4, 3, 3, 2
+# A vertex and the eight planes of a set; the two new vertices of a polygon that is split.
+MARK_OPERATIONS = 40
+CORNER_OPERATIONS = 2 * (_CROSS + _CROSS_ERROR + MARK_OPERATIONS)
 
 
 @inline_kernel

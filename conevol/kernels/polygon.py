@@ -97,7 +97,7 @@ def put_row(a, row, x, y, z, error):
 
 
 @inline_kernel
-def _cross_error(a, i, j):
+def cross_error(a, i, j):
     """Bound of the error of every entry of row i x row j that the rows' errors cause."""
     if a[i, 4] == 0.0 and a[j, 4] == 0.0:
         return 0.0
@@ -105,7 +105,7 @@ def _cross_error(a, i, j):
 
 
 @inline_kernel
-def _tolerances(a, c):
+def tolerances(a, c):
     """Factors of a vertex's 1-norm and error: closer to plane c its side is in doubt."""
     return SIGN_FILTER * a[c, 3] + a[c, 4], 3.0 * (a[c, 3] + a[c, 4])
 
@@ -132,7 +132,7 @@ def _pencil_sign(p, vert, a, i, j):
     else:
         s = det2(a[i, 0], a[i, 1], a[j, 0], a[j, 1])
         v = vert[p, 0, 2]
-    if abs(s) <= _cross_error(a, i, j):
+    if abs(s) <= cross_error(a, i, j):
         return 0
     return 1 if (s > 0.0) == (v > 0.0) else -1
 
@@ -145,7 +145,7 @@ def _locate_few(m, p, edge, vert, a, c, sign):
     if m == 1:
         e = edge[p, 0]
         x, y, z = cross(a, e, c)
-        if max(abs(x), abs(y), abs(z)) > _cross_error(a, e, c):
+        if max(abs(x), abs(y), abs(z)) > cross_error(a, e, c):
             return CROSSES
         dot = a[e, 0] * a[c, 0] + a[e, 1] * a[c, 1] + a[e, 2] * a[c, 2]
         return INSIDE | NEAR if dot > 0.0 else OUTSIDE | NEAR
@@ -153,7 +153,7 @@ def _locate_few(m, p, edge, vert, a, c, sign):
     p1 = a[c, 1] * vert[p, 0, 1]
     p2 = a[c, 2] * vert[p, 0, 2]
     s = p0 + p1 + p2
-    filter, lift = _tolerances(a, c)
+    filter, lift = tolerances(a, c)
     side = near = 0
     if abs(s) > filter * vert[p, 0, 3] + lift * vert[p, 0, 4]:
         side = 1 if s > 0.0 else -1
@@ -185,7 +185,7 @@ def locate(m, p, edge, vert, a, c, sign):
         return _locate_few(m, p, edge, vert, a, c, sign)
     positive = negative = near = 0
     x, y, z = a[c, 0], a[c, 1], a[c, 2]
-    filter, lift = _tolerances(a, c)
+    filter, lift = tolerances(a, c)
     for i in range(m):
         p0, p1, p2 = x * vert[p, i, 0], y * vert[p, i, 1], z * vert[p, i, 2]
         s = p0 + p1 + p2
@@ -222,7 +222,7 @@ def doubt(m, p, edge, vert, a, c, sign):
         # Two almost parallel planes: the lune between them.
         lune = _wedge(math.pi, a, c, edge[p, 0]) * (0.25 / math.pi)
         return min(0.5, lune), False, _WEDGE_OPERATIONS
-    filter, lift = _tolerances(a, c)
+    filter, lift = tolerances(a, c)
     total, decided = 0.0, m == 2
     operations = 3
     for i in range(m if m > 2 else 1):
@@ -255,7 +255,7 @@ def doubt(m, p, edge, vert, a, c, sign):
     total *= 0.25 / math.pi
     whole = False
     if total > _LARGE_DOUBT or not decided:
-        value, error = polygon_fraction(m, p, edge, vert, a, 1.0)
+        value, error = fraction_apart(m, p, edge, vert, a, 1.0)
         whole = not decided or value + error < total
         total = value + error if whole else total
         operations += 50 * m
@@ -336,7 +336,7 @@ def _set_vertex(vert, p, i, a, r, s):
     x, y, z = cross(a, r, s)
     vert[p, i, 0], vert[p, i, 1], vert[p, i, 2] = x, y, z
     vert[p, i, 3] = abs(x) + abs(y) + abs(z)
-    vert[p, i, 4] = _cross_error(a, r, s)
+    vert[p, i, 4] = cross_error(a, r, s)
 
 
 @inline_kernel
@@ -578,6 +578,13 @@ def polygon_fraction(m, p, edge, vert, a, negligible):
     if error > max(REFINE_ABOVE * angle, negligible):
         angle, error = _refined(m, p, edge, vert, a, angle, error)
     return angle * (0.5 / math.pi), error * (0.5 / math.pi)
+
+
+@cold_kernel
+def fraction_apart(m, p, edge, vert, a, negligible):
+    """`polygon_fraction`, where it is seldom asked for."""
+    never_inline()
+    return polygon_fraction(m, p, edge, vert, a, negligible)
 
 
 @cold_kernel
