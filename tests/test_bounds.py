@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
@@ -118,6 +119,15 @@ def test_threads_and_executors_change_no_bit(budget):
     assert len({(b.lower, b.upper, b.error, b.nodes, b.patterns) for b in bounds}) == 1
 
 
+@pytest.fixture
+def ctrl_c():
+    """Ctrl-C raises, also where the shell has the process ignore it: in the background."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, handler)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_an_interrupt_returns_what_there_is(tmp_path):
     net, path, rounds = conevol.zoo.load("6/4"), tmp_path / "state.npz", []
 
