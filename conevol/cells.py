@@ -224,16 +224,17 @@ def accuracy(
     units = _unit_roundoffs(ensemble)
 
     from conevol.kernels import cells as kernels
+    from conevol.kernels.rare import rare_entry
 
     copies = len(ensemble)
     reals, counts = np.zeros((copies, 4)), np.zeros((copies, 3), dtype=np.int64)
     status = np.zeros(copies, dtype=np.int64)
     weights = (ensemble.W_hi, ensemble.W_hh, ensemble.W_oh)
-    no_table = kernels.new_table(0, 0, 0)
+    no_table, rare = kernels.new_table(0, 0, 0), rare_entry()
     for_ranges(
         lambda start, stop: kernels.walk_range(
             *weights, fan, units, rule, start, stop, reals, counts, status, no_table, kernels.SUM,
-            None,
+            rare.address, None,
         ),
         copies, _CHUNK, threads,
     )  # fmt: skip
@@ -267,18 +268,19 @@ def _operations(
 ) -> NDArray[np.int64]:
     """Operations of the walk over each network."""
     from conevol.kernels import cells as kernels
+    from conevol.kernels.rare import rare_entry
 
     copies = len(ensemble)
     spent = np.zeros(copies, dtype=np.int64)
     reals, counts = np.zeros((copies, 4)), np.zeros((copies, 3), dtype=np.int64)
     status = np.zeros(copies, dtype=np.int64)
-    no_table = kernels.new_table(0, 0, 0)
+    no_table, rare = kernels.new_table(0, 0, 0), rare_entry()
 
     def count(start: int, stop: int) -> None:
         for b in range(start, stop):
             kernels.walk_range(
                 ensemble.W_hi, ensemble.W_hh, ensemble.W_oh, fan, units, rule, b, b + 1,
-                reals, counts, status, no_table, kernels.SUM, spent[b : b + 1],
+                reals, counts, status, no_table, kernels.SUM, rare.address, spent[b : b + 1],
             )  # fmt: skip
 
     for_ranges(count, copies, _CHUNK, threads)
@@ -503,14 +505,15 @@ def _check_status(status: NDArray[np.int64]) -> None:
 def _table(ensemble: Ensemble, fan: Any, units: NDArray[np.float64], rule: int) -> Cells:
     """The cells of the first network: one walk to count them, one to write them."""
     from conevol.kernels import cells as kernels
+    from conevol.kernels.rare import rare_entry
 
     n, hidden = ensemble.n, ensemble.hidden
-    table = kernels.new_table(0, 0, 0)
+    table, rare = kernels.new_table(0, 0, 0), rare_entry()
     for mode in (kernels.COUNT, kernels.WRITE):
         reals, counts = np.zeros((1, 4)), np.zeros((1, 3), dtype=np.int64)
         kernels.walk_range(
             ensemble.W_hi, ensemble.W_hh, ensemble.W_oh, fan, units, rule, 0, 1,
-            reals, counts, np.zeros(1, dtype=np.int64), table, mode, None,
+            reals, counts, np.zeros(1, dtype=np.int64), table, mode, rare.address, None,
         )  # fmt: skip
         if mode == kernels.COUNT:
             table = kernels.new_table(counts[0, 1], counts[0, 2], n * hidden)

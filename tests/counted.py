@@ -194,7 +194,7 @@ def kernels(name: str) -> types.ModuleType:
         jit.popcount = lambda x: int(x).bit_count()
         jit.lowest_bit = lambda x: (int(x) & -int(x)).bit_length() - 1
         jit.entry = lambda function, *_: types.SimpleNamespace(address=function)
-        jit.call_entry = lambda address, *arrays: address(*arrays)
+        jit.call_entry = lambda address, arrays: address(*arrays)
         sys.modules["counted_kernels._lanes"] = _lanes()
         sys.modules["counted_kernels._rows"] = _rows()
         sys.modules["counted_kernels"] = types.ModuleType("counted_kernels")
@@ -236,7 +236,10 @@ def walked(network) -> tuple[int, float]:
     weights = [objects(w[None]) for w in (network.W_hi, network.W_hh, network.W_oh)]
     units = objects(_unit_roundoffs(Ensemble.of([network])))
     table, status = module.new_table(0, 0, 0), np.zeros(1, np.int64)
-    module.walk_range(*weights, fan, units, 0, 0, 1, reals, counts, status, table, module.SUM, None)
+    rare = kernels("rare").rare_entry().address
+    module.walk_range(
+        *weights, fan, units, 0, 0, 1, reals, counts, status, table, module.SUM, rare, None
+    )
     return TALLY[0], float(reals[0, 0])
 
 

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
+from bare import from_python
 from strategies import random_weights
 
 import conevol
@@ -19,6 +20,7 @@ from conevol.cells import pattern_tree
 from conevol.engine import cone_fraction
 from conevol.errors import CellsError, ConevolError, WeightsError
 from conevol.kernels import cut
+from conevol.kernels.cut_steps import put_row
 from conevol.subtrees import estimated_patterns, sum_subtrees, total_of, work_list
 from conevol.tasks import TASKS, get_task, ranking_task
 
@@ -283,7 +285,7 @@ def test_rays_are_refined_to_their_bound():
     cones = cut.new_cones(4, 1, 8, 3)
     cones.a[:] = rows
     for row in range(3):
-        cut.put_row(cones, row, 4, 0.0, 0.0)
+        put_row(cones, row, 4, 0.0)
         cones.row[0, row] = 2 * row
     cones.used[0], cones.size[0] = 0b111, (1, 4)
     integer = [[int(x * 2**40) for x in row] for row in rows]
@@ -291,7 +293,7 @@ def test_rays_are_refined_to_their_bound():
     length = math.sqrt(sum(x * x for x in exact))
     cones.ray[0, 0] = [float(x) / length + 1e-9 for x in exact]
     cones.tight[0, 0], cones.error[0, 0] = 0b111, 1e-3
-    cut.refine(cones, 0, 0)
+    from_python(cut.refine)(cones, 0, 0)
     found = [
         Fraction(h) + Fraction(l) for h, l in zip(cones.ray[0, 0], cones.ray_lo[0, 0], strict=True)
     ]

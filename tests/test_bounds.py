@@ -9,6 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from bare import from_python
 from strategies import random_weights
 
 import conevol
@@ -16,7 +17,7 @@ from conevol import ReluRNN, accuracy, accuracy_bounds
 from conevol.branches import grow, losses
 from conevol.cells import pattern_tree
 from conevol.errors import ConevolError, FileFormatError, TaskError
-from conevol.kernels import enclosure, tree
+from conevol.kernels import cut_steps, enclosure, tree
 
 RULES = ("first", "split", "wrong")
 
@@ -208,7 +209,7 @@ def test_cover_is_above_the_fraction(name):
     """And not by much: else nothing would be left open."""
     ratios = []
     for cones, slot, fraction, bound in small_cones(name):
-        cover = enclosure.cover(cones, slot)
+        cover = cut_steps.cover(cones, slot)
         assert fraction <= cover + bound
         ratios.append(cover / fraction)
     assert np.median(ratios) < 10.0
@@ -219,7 +220,7 @@ def test_enclosures_hold_the_fraction(name):
     """And are near it, mostly: else little would be gained."""
     widths = []
     for cones, slot, fraction, bound in small_cones(name):
-        low, high = enclosure.enclose(cones, slot)
+        low, high = from_python(enclosure.enclose)(cones, slot)
         assert low - bound <= fraction <= high + bound
         widths.append((high - low) / fraction)
     assert np.median(widths) < 0.1

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from bare import from_python
 from scipy import stats
 from strategies import random_weights
 
@@ -14,11 +15,11 @@ from conevol import ReluRNN, accuracy, gaussian_inputs, sample_accuracy, zoo
 from conevol.errors import ConevolError, TaskError
 from conevol.estimators import conditional_accuracy
 from conevol.estimators.conditional import _run, operations_a_piece, operations_a_point
+from conevol.kernels import conditional
 from conevol.kernels.conditional import (
     BLOCK,
     REACH,
     distribution_table,
-    normal_cdf,
     sorting_network,
 )
 from conevol.tasks import TASKS
@@ -32,7 +33,7 @@ def network(hidden=4, n=3, kind="float", seed=0):
 
 
 def test_normal_cdf():
-    table = distribution_table()
+    table, normal_cdf = distribution_table(), from_python(conditional.normal_cdf)
     for x in np.linspace(-REACH, REACH, 3001):
         assert abs(normal_cdf(table, x) - stats.norm.cdf(x)) <= 4e-16
         if x < 0:

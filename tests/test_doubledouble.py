@@ -4,18 +4,20 @@ import math
 from fractions import Fraction
 
 import mpmath
+from bare import from_python
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from conevol.kernels.doubledouble import (
-    dd_add,
-    dd_div,
-    dd_fma_doubles,
-    dd_fms_loose,
-    dd_mul,
-    dd_sqrt,
-)
-from conevol.kernels.precise_nodes import dd_expm1
+from conevol.kernels import doubledouble, precise_nodes
+
+dd_add, dd_div, dd_fma_doubles, dd_fms_loose, dd_mul, dd_sqrt, dd_expm1 = map(
+    from_python,
+    (
+        doubledouble.dd_add, doubledouble.dd_div, doubledouble.dd_fma_doubles,
+        doubledouble.dd_fms_loose, doubledouble.dd_mul, doubledouble.dd_sqrt,
+        precise_nodes.dd_expm1,
+    ),
+)  # fmt: skip
 
 U = Fraction(1, 2**53)
 MANTISSAS = st.integers(2**52, 2**53 - 1)

@@ -9,6 +9,7 @@ import counted
 import counted_arrays
 import numpy as np
 import pytest
+from bare import from_python
 from strategies import random_weights
 
 from conevol import ReluRNN, accuracy, gaussian_inputs, sample_accuracy, zoo
@@ -167,9 +168,9 @@ def test_strata_are_found_by_their_keys():
         rng.integers(0, 2**63, 1000, dtype=np.uint64), np.arange(50, dtype=np.uint64) << 32,
         np.empty(0, dtype=np.uint64),
     ):  # fmt: skip
-        table = new_table(keys)
-        assert [stratum_of(key, keys, table) for key in keys] == list(range(len(keys)))
-        assert stratum_of(np.uint64(5), keys, table) == len(keys)
+        table, found = new_table(keys), from_python(stratum_of)
+        assert [found(key, keys, table) for key in keys] == list(range(len(keys)))
+        assert found(np.uint64(5), keys, table) == len(keys)
 
 
 def test_one_stratum_is_plain_sampling():

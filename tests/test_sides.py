@@ -253,11 +253,11 @@ def test_the_vector_of_planes_is_the_loop():
 
 def test_what_is_known_leaves_no_doubt(monkeypatch):
     """Logits of one neuron need no plane; meeting planes and the axis put no vertex in doubt."""
-    cells = counted.kernels("cells")
+    cells, rare = counted.kernels("cells"), counted.kernels("rare")
     put, doubted = [], []
-    put_plane, doubt = cells.put_plane, cells.doubt
+    put_plane, doubt = cells.put_plane, rare.doubt
     monkeypatch.setattr(cells, "put_plane", lambda *a: put.append(a[1:3]) or put_plane(*a))
-    monkeypatch.setattr(cells, "doubt", lambda *a: doubted.append(a[0]) or doubt(*a))
+    monkeypatch.setattr(rare, "doubt", lambda *a: doubted.append(a[0]) or doubt(*a))
     counted.walked(conevol.ReluRNN([1.3], [[-0.7]], [[0.2], [1.1], [-0.4]]))
     assert put
     assert not [lane for s, lane in put if s == 3 and lane >= 3]

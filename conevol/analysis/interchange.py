@@ -183,7 +183,7 @@ class _Walk:
     def __init__(
         self, network: ReluRNN, variable: str, basis: NDArray[np.float64], step: int
     ) -> None:
-        from conevol.kernels import cut
+        from conevol.kernels import cut, cut_steps
 
         if not network.W_hi.any():
             raise ConevolError("all input weights are 0: the network has but one cell")
@@ -201,7 +201,7 @@ class _Walk:
         self.cones = cut.new_cones(self.dimension, slots, _RAYS, slots)
         # Row p is the inward normal of the last plane of the cone in slot p.
         self.inward = np.zeros((slots, self.dimension))
-        self.cut = cut
+        self.cut, self.steps = cut, cut_steps
         self.value = self.bound = 0.0
         self.count = 0
 
@@ -249,15 +249,15 @@ class _Walk:
                 on[neuron] = where == cut.INSIDE
                 continue
             if not place and entry:
-                self.bound += cut.lift_doubt(self.cones, p, q)
+                self.bound += self.steps.lift_doubt(self.cones, p, q)
             for sign in (1.0, -1.0):
                 self._put(q, z.rows[neuron], z.size[neuron], entry + 1)
                 self.inward[q] = sign * self.cones.a[q]
                 if place:
-                    cut.locate(self.cones, p, q)  # what lies below has used its scratch
-                    _check(cut.clip(self.cones, p, q, -1, q, sign, near))
+                    # What lies below has used what `place` filled; `clip` does it again.
+                    _check(self.steps.clip(self.cones, p, q, sign, near))
                 else:
-                    _check(cut.lift(self.cones, p, q, q, sign))
+                    _check(self.steps.lift(self.cones, p, q, sign))
                 side = on.copy()
                 side[neuron] = sign > 0.0
                 before, value = self.bound, self.value
@@ -271,10 +271,8 @@ class _Walk:
 
         In a needle every plane may be on either side, so that each counts the whole of it.
         """
-        from conevol.kernels.enclosure import cover
-
         if self.bound - before > _DOUBTFUL:
-            most = max(cover(self.cones, p), self.value - value)
+            most = max(self.steps.cover(self.cones, p), self.value - value)
             self.bound = min(self.bound, before + most)
 
     def _predictions(self, p: int, state: _Forms) -> None:
@@ -301,7 +299,7 @@ class _Walk:
                 return -1
             if where == cut.CROSSES:
                 self.inward[p + 1] = self.cones.a[p + 1]
-                _check(cut.clip(self.cones, p, p + 1, -1, p + 1, 1.0, near))
+                _check(self.steps.clip(self.cones, p, p + 1, 1.0, near))
                 p += 1
         return p
 
@@ -311,15 +309,13 @@ class _Walk:
         """Make a form the plane of a row; False if it is nothing but rounding."""
         error = _UNIT_ROUNDOFF * float(size.max())
         self.cones.a[row] = normal
-        largest: float = self.cut.put_row(self.cones, row, d, error, 0.0)
+        largest: float = self.steps.put_row(self.cones, row, d, error)
         return largest > 2.0 * error
 
     def _locate(self, p: int) -> tuple[int, float]:
         """Where the cone in slot p lies to the next plane; what rounding may hide is bounded."""
-        cut = self.cut
-        where, near = cut.locate(self.cones, p, p + 1)
-        turn = self.cones.turn[p + 1] if where == cut.CROSSES else 0.0
-        self.bound += cut.doubt(self.cones, p, turn, near)
+        where, near, lost = self.steps.place(self.cones, p, p + 1)
+        self.bound += lost
         return where, near
 
     def _add(self, p: int) -> None:

@@ -31,21 +31,25 @@ __all__ = [
     "tally",
 ]
 
-# No kernel is passed to C as a callback: a wrapper for that is a tenth of the compilation.
+# Wrappers are a third of the compilation: no kernel is passed to C as a callback, and
+# Python calls few.
 _OPTIONS = {"cache": True, "nogil": True, "error_model": "numpy", "no_cfunc_wrapper": True}
+_PART = {**_OPTIONS, "no_cpython_wrapper": True, "_nrt": False}
 
 # What Python calls; may allocate.
 kernel = njit(**_OPTIONS, forceinline=False)
 
-# The others allocate nothing, and are compiled without numba's reference counting, whose
-# atomic operations would cost several times the arithmetic of a small cone.
+# The others are called by kernels only: a call from Python crashes.  They
+# allocate nothing, and are compiled without numba's reference counting, whose atomic
+# operations would cost several times the arithmetic of a small cone.
 # Whether a kernel is inlined is always said: unsaid, numba takes it over from whichever
 # caller is compiled first.
-inline_kernel = njit(**_OPTIONS, _nrt=False, forceinline=True)
-# For long parts of one kernel: their source is put in its place, and not compiled by itself.
-part_kernel = njit(**_OPTIONS, _nrt=False, inline="always")
+inline_kernel = njit(**_PART, forceinline=True)
+# Their source is put in the place of a call, and not compiled by itself.  That pays for the long
+# parts of one kernel, and the shortest of many.
+part_kernel = njit(**_PART, inline="always")
 # For what is rare: inlined everywhere it would be compiled again and again.
-cold_kernel = njit(**_OPTIONS, _nrt=False, forceinline=False)
+cold_kernel = njit(**_PART, forceinline=False)
 
 
 @lru_cache
@@ -60,19 +64,19 @@ def entry(function: Callable[..., None], *types_of_arrays: Any) -> Any:
 
 
 @intrinsic
-def call_entry(typingctx, address, a, b, c, d, e):
-    """Call the entry at an address with the data of five arrays."""
+def call_entry(typingctx, address, arrays):
+    """Call the entry at an address with the data of a tuple of arrays."""
 
     def generate(context, builder, signature, args):
-        data = [
-            builder.ptrtoint(context.make_array(t)(context, builder, x).data, args[0].type)
-            for t, x in zip(signature.args[1:], args[1:], strict=True)
-        ]
+        data = []
+        for i, kind in enumerate(signature.args[1]):
+            array = context.make_array(kind)(context, builder, builder.extract_value(args[1], i))
+            data.append(builder.ptrtoint(array.data, args[0].type))
         kind = ir.FunctionType(ir.VoidType(), [args[0].type] * len(data))
         builder.call(builder.inttoptr(args[0], kind.as_pointer()), data)
         return context.get_dummy_value()
 
-    return types.void(types.int64, a, b, c, d, e), generate
+    return types.void(types.int64, arrays), generate
 
 
 @intrinsic

@@ -22,36 +22,27 @@ from collections import namedtuple
 
 import numpy as np
 
-from conevol.kernels._jit import (
-    cold_kernel,
-    inline_kernel,
-    kernel,
-    never_inline,
-    part_kernel,
-    tally,
-)
+from conevol.kernels._jit import inline_kernel, kernel, part_kernel, tally
 from conevol.kernels._rows import WIDTH
 from conevol.kernels.exact import SCRATCH_ROWS
-from conevol.kernels.operations import (
-    CORNER_OPERATIONS,
-    MARK_OPERATIONS,
-    area_operations,
-    cut_operations,
-    locate_operations,
-)
+from conevol.kernels.operations import CORNER_OPERATIONS, MARK_OPERATIONS, area_operations
 from conevol.kernels.polygon import (
     CROSSES,
     EMPTY,
     INSIDE,
-    NEAR,
+    NEGLIGIBLE,
     OUTSIDE,
-    cut,
-    doubt,
-    fraction_apart,
-    locate,
-    polygon_fraction,
+    TURN,
+    half_excess,
+    is_good,
     put_row,
-    settle,
+)
+from conevol.kernels.rare import (
+    ASK_SIZE,
+    TOLD_SIZE,
+    cut_in_doubt,
+    fraction_in_doubt,
+    locate_in_doubt,
 )
 from conevol.kernels.sides import (
     BELOW,
@@ -74,10 +65,8 @@ SUM, COUNT, WRITE = 0, 1, 2
 # A plane without a direction: its normal is zero or lost in rounding.
 _ZERO = 4
 _UNKNOWN = -1
-# Areas are refined only to this: the planes of a network are not better known.
-_NEGLIGIBLE = 1e-14
 # Fraction swept by a turn of that sine, where it is small and where it is not.
-_SMALL_TURN, _TURN = 1.001 * math.sqrt(3.0) / (2.0 * math.pi), math.sqrt(3.0) / 4.0
+_SMALL_TURN, _WIDE_TURN = 1.001 * math.sqrt(3.0) / (2.0 * math.pi), math.sqrt(3.0) / 4.0
 # Of a bound: its own rounding, and that of sums of up to a million terms to second order.
 _SLACK = 1.0 + 2.0**-30
 
@@ -103,11 +92,12 @@ _ORDER, _GROUP = 3, WIDTH - 3
 #   on      (hidden,) ints: the neurons that are on in the last step
 #   where   (2P,) ints: where a pattern's polygon lies to order and logit planes
 #   gap     (P, 2): largest entry of a logit plane's normal, and the bound of its error
+#   ask, told, rare    scratch and address of `conevol.kernels.rare`
 #   spent   (1,) ints: operations so far; or None, and they are not counted
 Space = namedtuple(
     "Space",
     "a edge vert sign planes axial sides some z ez h eh size neuron flat path rise on where gap "
-    "spent",
+    "ask told rare spent",
 )
 _T, _J, _SET, _LANE = 0, 1, 2, 3
 _M, _SLOT, _ACTIVE, _PENDING, _M_OFF, _SLOT_OFF = 0, 1, 2, 3, 4, 5
@@ -117,9 +107,12 @@ Table = namedtuple("Table", "pattern label prediction ties fraction error first_
 
 
 @kernel
-def new_space(n, hidden, pairs, spent):
-    """Workspace for networks of one shape."""
-    total = n * hidden
+def new_space(n, hidden, rare, spent):
+    """Workspace for networks of one shape; `rare` is the address of `rare_entry`.
+
+    Made where it is used, so that LLVM knows that no two of its arrays overlap.
+    """
+    total, pairs = n * hidden, n * (n - 1) // 2
     slots = 2 * total + 5
     capacity = total + 4 * pairs + 3
     groups = (hidden + _GROUP - 1) // _GROUP
@@ -150,6 +143,9 @@ def new_space(n, hidden, pairs, spent):
         np.empty(hidden, np.int64),
         np.empty(2 * pairs, np.int64),
         np.empty((pairs, 2)),
+        np.empty(ASK_SIZE, np.int64),
+        np.empty(TOLD_SIZE),
+        rare,
         spent,
     )
 
@@ -191,27 +187,7 @@ def _swept(ws, row):
     norm = math.sqrt(a[row, 0] * a[row, 0] + a[row, 1] * a[row, 1] + a[row, 2] * a[row, 2])
     sine = a[row, 4] / norm
     # The angle is less than 1.001 times a small sine, and at most pi / 2 times any.
-    return sine * _SMALL_TURN if sine < 0.03 else min(sine * _TURN, 0.5)
-
-
-@cold_kernel
-def _locate_in_doubt(m, p, edge, vert, a, row, sign, cuts):
-    """`_locate` by the vertices; and the operations."""
-    never_inline()
-    where = locate(m, p, edge, vert, a, row, sign)
-    operations = locate_operations(m, where, row, a)
-    near = where & NEAR != 0
-    where &= ~NEAR
-    lost = 0.0
-    if near and (cuts or where < CROSSES):
-        lost, whole, more = doubt(m, p, edge, vert, a, row, sign)
-        operations += more
-        if where >= CROSSES and whole:
-            # A cut could come out larger than what is cut.
-            where = INSIDE
-        elif where >= CROSSES and m > 2:
-            operations += settle(m, p, edge, vert, a, row, sign)
-    return where, lost, operations
+    return sine * _SMALL_TURN if sine < 0.03 else min(sine * _WIDE_TURN, 0.5)
 
 
 @inline_kernel
@@ -226,17 +202,8 @@ def _locate(m, p, ws, row, b, cuts):
         if where < CROSSES and row & 1:
             where = INSIDE + OUTSIDE - where
     else:
-        where, lost, operations = _locate_in_doubt(m, p, ws.edge, ws.vert, ws.a, row, ws.sign, cuts)
-        tally(ws.spent, operations)
+        where, lost = locate_in_doubt(m, p, ws, row, cuts)
     return where, lost
-
-
-@cold_kernel
-def _cut_in_doubt(m, p, q, edge, vert, a, row, sign, where):
-    """`cut` to the side of the row, and its operations."""
-    never_inline()
-    m = cut(m, p, q, edge, vert, a, row, sign, 1, where)
-    return m, cut_operations(m, q, vert)
 
 
 @inline_kernel
@@ -249,9 +216,9 @@ def _mark(m, p, ws, s):
 @inline_kernel
 def _cut_slowly(m, p, q, ws, row, s, where):
     """The part of polygon p above a row to slot q, by the signs of `locate`; its size."""
-    m, operations = _cut_in_doubt(m, p, q, ws.edge, ws.vert, ws.a, row, ws.sign, where)
+    m = cut_in_doubt(m, p, q, ws, row, where)
     mark_anew(m, q, ws, s)
-    tally(ws.spent, operations + (MARK_OPERATIONS * m if m > 2 else 0))
+    tally(ws.spent, MARK_OPERATIONS * m if m > 2 else 0)
     return m
 
 
@@ -259,10 +226,14 @@ def _cut_slowly(m, p, q, ws, row, s, where):
 def _fraction(m, p, ws):
     """`polygon_fraction`, counted."""
     tally(ws.spent, area_operations(m))
-    return polygon_fraction(m, p, ws.edge, ws.vert, ws.a, _NEGLIGIBLE)
+    if m > 2:
+        angle, error = half_excess(m, p, ws.edge, ws.vert, ws.a, False)
+        if is_good(angle, error, NEGLIGIBLE):
+            return angle * TURN, error * TURN
+    return fraction_in_doubt(m, p, ws)
 
 
-@part_kernel
+@inline_kernel
 def _pre_activations(w_hi, w_hh, ws, t, unit):
     """Maps z[t] of all neurons from h[t - 1] (of active neurons), with error bounds."""
     hidden = w_hi.shape[0]
@@ -288,7 +259,7 @@ def _pre_activations(w_hi, w_hh, ws, t, unit):
         ws.ez[t, j] = error
 
 
-@part_kernel
+@inline_kernel
 def _neuron_planes(ws, t, base):
     """The planes of all neurons of a step; a status."""
     hidden = ws.z.shape[1]
@@ -344,7 +315,7 @@ def _pair(i, j, n):
     return i * (2 * n - i - 1) // 2 + j - i - 1
 
 
-@part_kernel
+@inline_kernel
 def _meet(ws, m, p, j, k):
     """All logits are equal where the only two neurons that are on are 0: say so of that vertex."""
     n, hidden, pairs = ws.h.shape[0], ws.h.shape[1], ws.rise.shape[0]
@@ -356,7 +327,7 @@ def _meet(ws, m, p, j, k):
             return
 
 
-@part_kernel
+@inline_kernel
 def _logit_planes(ws, m, p, unit):
     """The planes of equal logits of a pattern, as far as signs do not tell their sides.
 
@@ -408,7 +379,7 @@ def _logit_planes(ws, m, p, unit):
             _meet(ws, m, p, ws.on[0], ws.on[1])
 
 
-@part_kernel
+@inline_kernel
 def _logit_place(ws, m, p, pair, reals):
     """Where the polygon of a pattern lies to the plane of a pair of logits; _ZERO if they tie.
 
@@ -423,7 +394,7 @@ def _logit_place(ws, m, p, pair, reals):
     if size <= error or not 0.0 < size < math.inf:
         where, lost = _ZERO, 0.0
         if error > 0.0:
-            value, bound = fraction_apart(m, p, ws.edge, ws.vert, ws.a, _NEGLIGIBLE)
+            value, bound = fraction_in_doubt(m, p, ws)
             tally(ws.spent, area_operations(m))
             reals[3] += value + bound
         if not size < math.inf:
@@ -492,7 +463,7 @@ def outline(m, p, edge, vert, a, n, rays, at):
             rays[at + 2, l] = -rays[at, l]
 
 
-@part_kernel
+@inline_kernel
 def _record(ws, table, cells, at, m, p, label, leader, ties, value, error):
     """Append a cell to the table."""
     n, hidden = ws.z.shape[0], ws.z.shape[1]
@@ -504,7 +475,7 @@ def _record(ws, table, cells, at, m, p, label, leader, ties, value, error):
     table.first_ray[cells + 1] = at + outline_size(m, n)
 
 
-@part_kernel
+@inline_kernel
 def _wins(ws, m, p, top):
     """Whether one of a piece's vertices shows that a logit is the largest somewhere.
 
@@ -528,7 +499,7 @@ def _wins(ws, m, p, top):
     return found
 
 
-@part_kernel
+@inline_kernel
 def _predictions(ws, m_pattern, pattern, m, p, label, rule, reals, counts, table, mode):
     """Cut a piece (m, p) with one label by the logit planes and account for its cells.
 
@@ -666,7 +637,7 @@ def _enter(ws, depth, base, reals):
     ws.path[depth + 1, _M], ws.path[depth + 1, _SLOT] = m_next, p_next
 
 
-@part_kernel
+@inline_kernel
 def _fixed_planes(w_oh, fan, ws):
     """What does not change along a walk: the order planes, in all sets, and readout differences."""
     n, hidden = w_oh.shape
@@ -695,7 +666,8 @@ def walk(w_hi, w_hh, w_oh, fan, ws, unit, rule, reals, counts, table, mode):
     base = 2 * n * (n - 1)
     _fixed_planes(w_oh, fan, ws)
     ws.path[0, _M], ws.path[0, _SLOT] = 0, 0
-    depth = 0
+    # A literal would have what depends on it compiled twice.
+    depth = np.int64(0)
     while True:
         if depth < total:
             t, j, s = ws.neuron[depth, _T], ws.neuron[depth, _J], ws.neuron[depth, _SET]
@@ -725,16 +697,17 @@ def walk(w_hi, w_hh, w_oh, fan, ws, unit, rule, reals, counts, table, mode):
 
 @kernel
 def walk_range(
-    w_hi, w_hh, w_oh, fan, units, rule, start, stop, reals, counts, status, table, mode, spent
+    w_hi, w_hh, w_oh, fan, units, rule, start, stop, reals, counts, status, table, mode, rare, spent
 ):  # fmt: skip
     """`walk` for networks start..stop of an ensemble, stacked along the first axis.
 
     A table is written for one network at a time, and must have room for its cells.
-    spent (1,): operations of all of them are added to it (see `conevol.kernels.operations`), or
-    None, which compiles a walk without counting.
+    rare is the address of `conevol.kernels.rare.rare_entry`.  spent (1,): operations of all of them
+    are added to it (see `conevol.kernels.operations`), or None, which compiles a walk without
+    counting.
     """
     n, hidden = w_oh.shape[1], w_hi.shape[1]
-    ws = new_space(n, hidden, n * (n - 1) // 2, spent)
+    ws = new_space(n, hidden, rare, spent)
     for b in range(start, stop):
         status[b] = walk(
             w_hi[b], w_hh[b], w_oh[b], fan, ws, units[b], rule, reals[b], counts[b], table, mode

@@ -760,7 +760,7 @@ def cone_fraction(c, p):
     rays = c.ray[p, :n, :d].copy()
     k = normals.shape[1]
     size, out = np.array([k, n, d, sets.shape[1]]), np.zeros(4)
-    call_entry(c.fraction, normals, rays, sets, size, out)
+    call_entry(c.fraction, (normals, rays, sets, size, out))
     value, bound = out[1], out[2]
     tally(c.spent, 2 * k * d + 3 + int(out[3]))
     sound = out[0] == FRACTION_OK and bound <= max(1e-8 * value, 1e-14)

@@ -18,6 +18,8 @@ Kahan's 2 x 2 determinant, J. R. Shewchuk (1997) for expansions.
 
 from __future__ import annotations
 
+import numpy as np
+
 from conevol.kernels._jit import cold_kernel, fma, inline_kernel, never_inline
 
 U = 2.0**-53
@@ -116,7 +118,8 @@ def exact_det3_sign(a, i, j, k):
     """Sign of det(row i, row j, row k), exactly: 24 components summed without error."""
     never_inline()
     base = a.shape[0] - SCRATCH_ROWS
-    length = 0
+    # A literal would have `_grow` compiled twice.
+    length = np.int64(0)
     for l in range(3):
         m, n = (l + 1) % 3, (l + 2) % 3
         for swap in range(2):

@@ -25,7 +25,7 @@ from __future__ import annotations
 
 import math
 
-from conevol.kernels._jit import cold_kernel, inline_kernel, never_inline
+from conevol.kernels._jit import cold_kernel, inline_kernel, never_inline, part_kernel
 from conevol.kernels.exact import (
     SCRATCH_ROWS,
     SIGN_FILTER,
@@ -55,6 +55,10 @@ _NUMERATOR_ERROR = 20 * U
 _PRODUCT_ERROR = 5 * U
 # Doubts smaller than this, in radians, are not worth a closer look.
 _SMALL_DEPTH = 3e-15
+# Areas of a walk are refined only to this: the planes of a network are not better known.
+NEGLIGIBLE = 1e-14
+# Of half the area of a polygon, or the angle of a lune: the fraction of the whole.
+TURN = 0.5 / math.pi
 # Half the area of a polygon that is too small to be told from 0.
 _SMALLEST = 1e-300
 # Doubts larger than this, as a fraction, are compared with the whole polygon.
@@ -111,12 +115,12 @@ def tolerances(a, c):
 
 
 @cold_kernel
-def _doubtful_side(m, p, edge, vert, i, a, c):
-    """Side of vertex i that the float filter did not tell: 0 within the rows' errors."""
+def _doubtful_side(a, i, j, error, c):
+    """Side of the vertex row i x row j that the float filter did not tell: 0 within the errors."""
     never_inline()
-    if a[c, 4] > 0.0 or vert[p, i, 4] > 0.0:
+    if a[c, 4] > 0.0 or error > 0.0:
         return 0
-    return doubtful_det3_sign(a, edge[p, i], edge[p, i + 1] if i + 1 < m else edge[p, 0], c)
+    return doubtful_det3_sign(a, i, j, c)
 
 
 @inline_kernel
@@ -158,7 +162,7 @@ def _locate_few(m, p, edge, vert, a, c, sign):
     if abs(s) > filter * vert[p, 0, 3] + lift * vert[p, 0, 4]:
         side = 1 if s > 0.0 else -1
     elif p0 != 0.0 or p1 != 0.0 or p2 != 0.0:
-        side = _doubtful_side(m, p, edge, vert, 0, a, c)
+        side = _doubtful_side(a, edge[p, 0], edge[p, 1], vert[p, 0, 4], c)
         near = NEAR
     if side != 0:
         sign[0], sign[1] = side, -side
@@ -195,7 +199,8 @@ def locate(m, p, edge, vert, a, c, sign):
             if p0 == 0.0 and p1 == 0.0 and p2 == 0.0:
                 side = 0
             else:
-                side = _doubtful_side(m, p, edge, vert, i, a, c)
+                after = edge[p, i + 1] if i + 1 < m else edge[p, 0]
+                side = _doubtful_side(a, edge[p, i], after, vert[p, i, 4], c)
         sign[i] = side
         positive |= side == 1
         negative |= side == -1
@@ -349,8 +354,8 @@ def _cut_few(m, p, q, edge, vert, a, c, sign, side, where):
         edge[q, 0], edge[q, 1] = c, edge[p, 1]
     else:
         edge[q, 0], edge[q, 1] = edge[p, 0], c
-    _set_vertex(vert, q, 0, a, edge[q, 0], edge[q, 1])
-    _set_vertex(vert, q, 1, a, edge[q, 1], edge[q, 0])
+    for i in range(2):
+        _set_vertex(vert, q, i, a, edge[q, i], edge[q, 1 - i])
     return 2
 
 
@@ -407,7 +412,7 @@ def lune_angle(a, i, j):
     return angle, error + 3 * U * angle
 
 
-@inline_kernel
+@part_kernel
 def _dot(v, p, i, j):
     return v[p, i, 0] * v[p, j, 0] + v[p, i, 1] * v[p, j, 1] + v[p, i, 2] * v[p, j, 2]
 
@@ -570,14 +575,20 @@ def polygon_fraction(m, p, edge, vert, a, negligible):
     if m < 3:
         if m == 2:
             angle, error = lune_angle(a, edge[p, 0], edge[p, 1])
-            return angle * (0.5 / math.pi), error * (0.5 / math.pi)
+            return angle * TURN, error * TURN
         if m == EMPTY:
             return 0.0, 0.0
         return (1.0 if m == 0 else 0.5), 0.0
     angle, error = half_excess(m, p, edge, vert, a, False)
-    if error > max(REFINE_ABOVE * angle, negligible):
+    if not is_good(angle, error, negligible):
         angle, error = _refined(m, p, edge, vert, a, angle, error)
-    return angle * (0.5 / math.pi), error * (0.5 / math.pi)
+    return angle * TURN, error * TURN
+
+
+@inline_kernel
+def is_good(angle, error, negligible):
+    """Whether the half excess in floats is good enough."""
+    return error <= max(REFINE_ABOVE * angle, negligible)
 
 
 @cold_kernel

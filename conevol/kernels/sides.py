@@ -19,7 +19,7 @@ vertices, or more than a word has bits, are in doubt of all planes.
 
 from __future__ import annotations
 
-from conevol.kernels._jit import inline_kernel, lowest_bit, part_kernel, popcount
+from conevol.kernels._jit import inline_kernel, lowest_bit, popcount
 from conevol.kernels._rows import WIDTH, copy_vertex, plane_sides, put_vertex
 from conevol.kernels.exact import cross
 from conevol.kernels.polygon import CROSSES, INSIDE, OUTSIDE, cross_error, tolerances
@@ -63,7 +63,7 @@ def mark(m, p, ws, s):
     ws.some[p] = some
 
 
-@part_kernel
+@inline_kernel
 def mark_anew(m, p, ws, s):
     """`mark`, for a polygon that `conevol.kernels.polygon.cut` made."""
     for i in range(m if m > 2 else 0):
@@ -72,7 +72,7 @@ def mark_anew(m, p, ws, s):
     mark(m, p, ws, s)
 
 
-@part_kernel
+@inline_kernel
 def put_on(m, p, ws, i, mask):
     """Say that vertex i of a polygon lies on the planes of a mask."""
     ws.sides[p, i] &= ~(mask | mask << DOUBT | mask << BELOW)
@@ -160,7 +160,7 @@ def _replaced(p, ws, i, b, corner, bits):
     return bits & ~(none | none << DOUBT | none << BELOW), x + y + z > 0.0
 
 
-@part_kernel
+@inline_kernel
 def take(m, p, q, ws, row, b, s, side):
     """Put the part of polygon p on one side of plane b into slot q; its size.
 
@@ -184,7 +184,7 @@ def take(m, p, q, ws, row, b, s, side):
     return count + 2
 
 
-@part_kernel
+@inline_kernel
 def touches(m, p, ws, b):
     """Whether a vertex lies on plane b, where that is certain."""
     touched = False
@@ -194,7 +194,7 @@ def touches(m, p, ws, b):
     return touched
 
 
-@part_kernel
+@inline_kernel
 def split(m, p, above, below, ws, row, b, s):
     """Put the parts of polygon p above and below plane b, a row, into two slots; their sizes.
 
@@ -213,7 +213,7 @@ def split(m, p, above, below, ws, row, b, s):
     return count + 2, m - count + 2
 
 
-@part_kernel
+@inline_kernel
 def signs(m, p, ws, b):
     """Write the signs of the vertices to plane b, for `conevol.kernels.polygon.cut`."""
     for i in range(m):
