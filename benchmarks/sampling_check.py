@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchmarks import report
 from conevol import accuracy, sample_accuracy, zoo
-from conevol.cells import TIE_RULES
+from conevol.ties import TIE_RULES
 
 SAMPLES = 10**8
 

@@ -147,14 +147,15 @@ def _refuse_contradictions(
             raise ConevolError(f"--{name} is for --hybrid only; add --hybrid, or leave it out")
 
 
+def _about(model: str, network: ReluRNN) -> dict[str, Any]:
+    return {"model": model, "hidden": network.hidden, "n": network.n, "task": network.task}
+
+
 def _accuracy_object(
     model: str, network: ReluRNN, result: AccuracyResult, seconds: float
 ) -> dict[str, Any]:
     return {
-        "model": model,
-        "hidden": network.hidden,
-        "n": network.n,
-        "task": network.task,
+        **_about(model, network),
         "accuracy": result.value,
         "error_bound": result.error_bound,
         "ties": result.ties,
@@ -298,10 +299,7 @@ def _between(result: AccuracyBounds) -> str:
 
 def _bounds_object(model: str, network: ReluRNN, result: AccuracyBounds) -> dict[str, Any]:
     return {
-        "model": model,
-        "hidden": network.hidden,
-        "n": network.n,
-        "task": network.task,
+        **_about(model, network),
         **{name: getattr(result, name) for name in result.__dataclass_fields__},
     }
 
@@ -334,10 +332,7 @@ def _hybrid_command(
 
 def _hybrid_object(model: str, network: ReluRNN, result: HybridAccuracy) -> dict[str, Any]:
     return {
-        "model": model,
-        "hidden": network.hidden,
-        "n": network.n,
-        "task": network.task,
+        **_about(model, network),
         "accuracy": result.value,
         "standard_error": result.standard_error,
         "error": result.error,

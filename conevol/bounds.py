@@ -17,11 +17,12 @@ from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from conevol.branches import Children, grow, losses
-from conevol.cells import TIE_RULES, accuracy, pattern_tree
+from conevol.cells import accuracy, pattern_tree
 from conevol.errors import ConevolError
 from conevol.frontier_file import load, save
 from conevol.parallel import thread_count
 from conevol.subtrees import in_order
+from conevol.ties import tie_rule
 from conevol.tree import Lost, Node, PatternTree
 
 if TYPE_CHECKING:
@@ -370,8 +371,7 @@ def accuracy_bounds(
 
 
 def _check(ties: str, width: float | None, seconds: float | None, nodes: int | None) -> None:
-    if ties not in TIE_RULES:
-        raise ConevolError(f"unknown tie rule {ties!r}, expected one of {', '.join(TIE_RULES)}")
+    tie_rule(ties)
     for name, budget in (("width", width), ("seconds", seconds), ("nodes", nodes)):
         if budget is not None and not budget > 0:
             raise ConevolError(f"{name} is {budget}, expected a positive number or None")

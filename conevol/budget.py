@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from conevol.errors import FractionError
 from conevol.kernels.lattice import FACE_BYTES, PAIR_SECONDS
 
-__all__ = ["Budget", "as_budget"]
+__all__ = ["DEFAULT", "Budget", "as_budget"]
 
 # Double-double rows of 16 nodes, distances and lists of facets.
 REFINED_FACE_BYTES, REFINED_ENTRY_BYTES = 420, 56
@@ -72,6 +72,9 @@ class Budget:
         return int(min(self.memory / (3.0 * each), 2.0**31 - 1))
 
 
+DEFAULT = Budget()
+
+
 def as_budget(memory: float | None, seconds: float | None) -> Budget:
     """A budget from a user's numbers; None is the default.
 
@@ -80,15 +83,11 @@ def as_budget(memory: float | None, seconds: float | None) -> Budget:
     FractionError
         If one is not positive.
     """
-    default = Budget()
-    memory = default.memory if memory is None else float(memory)
-    seconds = default.seconds if seconds is None else float(seconds)
+    memory = DEFAULT.memory if memory is None else float(memory)
+    seconds = DEFAULT.seconds if seconds is None else float(seconds)
     if not memory > 0.0 or not seconds > 0.0:
         raise FractionError(
             f"memory is {memory:g} bytes and seconds is {seconds:g}, expected positive numbers; "
             "math.inf is no limit"
         )
     return Budget(memory, seconds)
-
-
-DEFAULT = Budget()

@@ -17,6 +17,7 @@ from conevol.errors import ConevolError, WeightsError
 from conevol.network import Ensemble, ReluRNN
 from conevol.parallel import for_ranges
 from conevol.tasks import Task, checked_regions, get_task
+from conevol.ties import tie_rule
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -26,9 +27,8 @@ if TYPE_CHECKING:
     from conevol.subtrees import Progress
     from conevol.tree import Node, PatternTree
 
-__all__ = ["TIE_RULES", "AccuracyResult", "Cells", "EnsembleAccuracy", "accuracy"]
+__all__ = ["AccuracyResult", "Cells", "EnsembleAccuracy", "accuracy"]
 
-TIE_RULES = ("first", "split", "wrong")
 # Longest sequence whose cells are polygons; those of longer ones are cones of any dimension.
 MAX_N = 3
 # Networks a task of the parallel loop.
@@ -204,8 +204,7 @@ def accuracy(
     >>> result.value, result.patterns, result.cells, result.tied
     (1.0, 4, 4, 0.0)
     """
-    if ties not in TIE_RULES:
-        raise ConevolError(f"unknown tie rule {ties!r}, expected one of {', '.join(TIE_RULES)}")
+    rule = tie_rule(ties)
     single = isinstance(networks, ReluRNN)
     if isinstance(networks, Ensemble):
         ensemble = networks
@@ -220,7 +219,6 @@ def accuracy(
         ]
         return results[0] if single else _stacked(results, ties)
     fan = _fan(get_task(ensemble.task if task is None else task), ensemble.n)
-    rule = TIE_RULES.index(ties)
     units = _unit_roundoffs(ensemble)
 
     from conevol.kernels import cells as kernels
@@ -395,7 +393,7 @@ def pattern_tree(
     order = _order(network)
     return PatternTree(
         network.W_hi[order], network.W_hh[np.ix_(order, order)], network.W_oh[:, order],
-        rows, labels, unit, TIE_RULES.index(ties),
+        rows, labels, unit, tie_rule(ties),
     )  # fmt: skip
 
 

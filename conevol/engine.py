@@ -87,7 +87,9 @@ class Info:
 
 
 # What slivers of the size of a rounding lead to.
-UNRESOLVED = ("inconsistent", "no axis", "ill-conditioned")
+UNRESOLVED = {
+    STATUS[s] for s in (_general.INCONSISTENT, _general.NO_AXIS, _general.ILL_CONDITIONED)
+}
 Result = tuple[float, float, Info]
 
 

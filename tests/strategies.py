@@ -13,6 +13,8 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+import conevol
+
 Normals = NDArray[np.float64]
 Family = Callable[[np.random.Generator, int], Normals]
 FAMILIES: dict[str, Family] = {}
@@ -327,6 +329,13 @@ def random_weights(rng: np.random.Generator, hidden: int, n: int, kind: str = "f
     elif kind != "float":
         raise ValueError(kind)
     return draw[0], draw[1], draw[2]
+
+
+def random_network(
+    hidden: int = 4, n: int = 3, kind: str = "float", seed: int = 0
+) -> conevol.ReluRNN:
+    """A network of a kind of `WEIGHT_KINDS`."""
+    return conevol.ReluRNN(*random_weights(np.random.default_rng(seed), hidden, n, kind))
 
 
 WEIGHT_KINDS = (

@@ -19,8 +19,8 @@ import conevol
 from conevol import Ensemble, ReluRNN, accuracy
 from conevol.errors import ConevolError, TaskError, WeightsError
 from conevol.tasks import TASKS, ranking_task
+from conevol.ties import TIE_RULES
 
-RULES = ("first", "split", "wrong")
 PUBLISHED = Path(__file__).resolve().parents[1] / ".." / "shared" / "algzoo" / "m4_3.json"
 # Orders of inputs that one region of the task holds.
 REGION_OF = {
@@ -54,7 +54,7 @@ def agrees_with_brute_force(net: ReluRNN, tasks: list[str], unresolved: bool = F
     exact = oracles.exact_cells(net.W_hi, net.W_hh, net.W_oh)
     assert abs(exact.total() - 1) < 1e-35
     for task in tasks:
-        for ties in RULES:
+        for ties in TIE_RULES:
             result = accuracy(net, task=task, ties=ties)
             error = abs(mp.mpf(result.value) - exact.accuracy(oracles.LABELS[task], ties))
             assert error <= result.error_bound
@@ -117,7 +117,7 @@ def test_value_of_bundled_networks_is_that_of_brute_force(name):
 def test_value_is_that_of_brute_force_for_any_network(w):
     net = ReluRNN(*w)
     exact = oracles.exact_cells(*w)
-    for ties in RULES:
+    for ties in TIE_RULES:
         result = accuracy(net, ties=ties)
         error = abs(mp.mpf(result.value) - exact.accuracy(oracles.second_argmax, ties))
         assert error <= result.error_bound
@@ -132,7 +132,7 @@ def test_bound_holds_when_recurrent_weights_are_large(power):
         hi, hh, oh = random_weights(rng, 3, 3, str(rng.choice(["float", "integer", "float32"])))
         hh = hh * 10.0**power
         exact = oracles.exact_cells(hi, hh, oh)
-        for ties in RULES:
+        for ties in TIE_RULES:
             result = accuracy(ReluRNN(hi, hh, oh), ties=ties)
             error = abs(mp.mpf(result.value) - exact.accuracy(oracles.second_argmax, ties))
             assert error <= result.error_bound
@@ -151,7 +151,7 @@ def test_bound_holds_where_all_vertices_are_in_doubt(w):
     """
     net = ReluRNN(*w)
     exact = oracles.exact_cells(net.W_hi, net.W_hh, net.W_oh)
-    for ties in RULES:
+    for ties in TIE_RULES:
         result = accuracy(net, ties=ties)
         error = abs(mp.mpf(result.value) - exact.accuracy(oracles.second_argmax, ties))
         assert error <= result.error_bound
@@ -190,7 +190,7 @@ def test_bound_holds_where_neurons_nearly_cancel(power, seeds):
     for seed in seeds:
         net = cancelling(power, seed)
         exact = oracles.exact_cells(net.W_hi, net.W_hh, net.W_oh)
-        for ties in RULES:
+        for ties in TIE_RULES:
             result = accuracy(net, ties=ties)
             error = abs(mp.mpf(result.value) - exact.accuracy(oracles.second_argmax, ties))
             assert error <= result.error_bound
@@ -233,7 +233,7 @@ def test_integers_that_outgrow_floats(bits):
         oh[:2, 3] = oh[0, 3]
         net = ReluRNN(hi, hh, oh)
         exact = oracles.exact_cells(hi, hh, oh)
-        for ties in RULES:
+        for ties in TIE_RULES:
             result = accuracy(net, ties=ties)
             error = abs(mp.mpf(result.value) - exact.accuracy(oracles.second_argmax, ties))
             assert error <= result.error_bound
@@ -249,7 +249,7 @@ def test_unresolved_ties_are_in_the_bound():
     readout = [[1.0, 1.0, 0.0], [0.0, 0.0, 1.0]]  # 0.1 + 0.2 against 0.3
     net = ReluRNN(w, np.zeros((3, 3)), readout)
     exact = oracles.exact_cells(net.W_hi, net.W_hh, net.W_oh)
-    for ties in RULES:
+    for ties in TIE_RULES:
         result = accuracy(net, ties=ties)
         error = abs(mp.mpf(result.value) - exact.accuracy(oracles.second_argmax, ties))
         assert error <= result.error_bound
@@ -263,7 +263,7 @@ def test_a_network_that_says_nothing():
     """All logits tie everywhere: the first index, an equal share, or nothing."""
     for n in (2, 3):
         net = ReluRNN([0.0, 1.0], np.eye(2), np.zeros((n, 2)))
-        values = [accuracy(net, ties=ties) for ties in RULES]
+        values = [accuracy(net, ties=ties) for ties in TIE_RULES]
         assert [r.value for r in values] == pytest.approx([1 / n, 1 / n, 0.0], abs=1e-15)
         assert [r.tied for r in values] == pytest.approx([1.0] * 3, abs=1e-15)
 
@@ -279,10 +279,10 @@ def test_a_tie_of_known_mass():
         ("second_argmax", 0.125, 0.125, 0.0),
         ("argmax", 0.875, 0.875, 0.75),
     ]:
-        results = [accuracy(net, task=task, ties=ties) for ties in RULES]
+        results = [accuracy(net, task=task, ties=ties) for ties in TIE_RULES]
         assert [r.value for r in results] == pytest.approx([first, split, wrong], abs=1e-15)
         assert [r.tied for r in results] == pytest.approx([0.25] * 3, abs=1e-15)
-        assert [r.ties for r in results] == list(RULES)
+        assert [r.ties for r in results] == list(TIE_RULES)
 
 
 def test_a_perfect_network():
@@ -296,7 +296,7 @@ def test_a_perfect_network():
 @given(weights())
 def test_rules_are_ordered(w):
     """Ties credited to none, or to the label's share: 'wrong' is least; gaps fit in the ties."""
-    first, split, wrong = (accuracy(ReluRNN(*w), ties=ties) for ties in RULES)
+    first, split, wrong = (accuracy(ReluRNN(*w), ties=ties) for ties in TIE_RULES)
     assert wrong.value <= min(first.value, split.value) + 1e-13
     assert max(first.value, split.value) <= wrong.value + wrong.tied + 1e-13
     assert (first.patterns, first.cells) == (split.patterns, split.cells)
@@ -384,7 +384,7 @@ def test_order_of_neurons_changes_nothing(w, random):
     hi, hh, oh = w
     order = list(range(len(hi)))
     random.shuffle(order)
-    for ties in RULES:
+    for ties in TIE_RULES:
         first = accuracy(ReluRNN(hi, hh, oh), ties=ties)
         other = accuracy(ReluRNN(hi[order], hh[order][:, order], oh[:, order]), ties=ties)
         assert abs(first.value - other.value) <= first.error_bound + other.error_bound
@@ -396,7 +396,7 @@ def test_order_of_neurons_changes_nothing(w, random):
 def test_positive_scaling_of_neurons_changes_nothing(w, powers):
     hi, hh, oh = w
     scale = 2.0 ** np.array(powers[: len(hi)])
-    for ties in RULES:
+    for ties in TIE_RULES:
         first = accuracy(ReluRNN(hi, hh, oh), ties=ties)
         other = accuracy(ReluRNN(scale * hi, scale[:, None] * hh / scale, oh / scale), ties=ties)
         assert abs(first.value - other.value) <= first.error_bound + other.error_bound
@@ -432,7 +432,7 @@ def test_a_dead_neuron_changes_nothing(w):
 # --- sampling -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("ties", RULES)
+@pytest.mark.parametrize("ties", TIE_RULES)
 @pytest.mark.parametrize("kind", ["float", "dead readout", "dead neuron"])
 def test_sampling_agrees(kind, ties):
     rng = np.random.default_rng(21)
@@ -520,7 +520,7 @@ def test_a_task_by_its_orders_is_the_same(name):
     """The built-in fan of few cones and the fan of all orders give one accuracy."""
     by_order = ranking_task("again", oracles.LABELS[name])
     net = ReluRNN(*random_weights(np.random.default_rng(41), 3, 3))
-    for ties in RULES:
+    for ties in TIE_RULES:
         few, all_orders = (accuracy(net, task=t, ties=ties) for t in (name, by_order))
         assert abs(few.value - all_orders.value) <= 1e-13
         assert few.patterns == all_orders.patterns

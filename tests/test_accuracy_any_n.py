@@ -23,8 +23,8 @@ from conevol.kernels import cut
 from conevol.kernels.cut_steps import put_row
 from conevol.subtrees import estimated_patterns, sum_subtrees, total_of, work_list
 from conevol.tasks import TASKS, get_task, ranking_task
+from conevol.ties import TIE_RULES
 
-RULES = ("first", "split", "wrong")
 KINDS = ("float", "integer", "ties", "sparse", "dead readout", "equal readout", "dead neuron")
 # Brute force knows nothing of planes that coincide up to rounding: it may find slivers there.
 SLIVER = 1e-14
@@ -93,7 +93,7 @@ def test_value_is_that_of_brute_force(kind):
     net = random_network(5, 2, 4, kind)
     for task in ("second_argmax",) if kind == "ties" else ("argmax",):
         right, tied, patterns, cells = accuracy_by_brute_force(net, task)
-        for ties, value in zip(RULES, right, strict=True):
+        for ties, value in zip(TIE_RULES, right, strict=True):
             result = accuracy(net, task=task, ties=ties)
             assert abs(result.value - value) <= 1e-12
             assert result.error_bound <= 1e-12
@@ -105,7 +105,7 @@ def test_value_is_that_of_brute_force(kind):
 # --- the same walk for n = 3 ----------------------------------------------------------------
 
 
-@pytest.mark.parametrize("ties", RULES)
+@pytest.mark.parametrize("ties", TIE_RULES)
 @pytest.mark.parametrize("name", ["2/2", "3/3", "4/3", "8/3", "16/3", "exact-7/3", "exact-2/2"])
 def test_bundled_networks_of_short_inputs_are_as_polygons_have_it(name, ties):
     net = conevol.zoo.load(name)
@@ -145,7 +145,7 @@ def test_a_network_that_sees_one_entry(n):
     net = ReluRNN([1.0], [[0.0]], readout, task="argmax")
     sure = (1 - 0.5**n) / n
     first = (0.5 - 0.5**n / n) / (n - 1)
-    for ties, credit in zip(RULES, (first, 0.5 / n, 0.0), strict=True):
+    for ties, credit in zip(TIE_RULES, (first, 0.5 / n, 0.0), strict=True):
         result = accuracy(net, ties=ties)
         assert abs(result.value - sure - credit) <= 1e-15
         assert abs(result.tied - 0.5) <= 1e-15
@@ -155,7 +155,7 @@ def test_a_network_that_sees_one_entry(n):
 @pytest.mark.parametrize("hidden", [1, 3])
 def test_a_network_without_input_weights(hidden):
     net = ReluRNN(np.zeros(hidden), np.ones((hidden, hidden)), np.ones((4, hidden)))
-    values = [accuracy(net, ties=ties).value for ties in RULES]
+    values = [accuracy(net, ties=ties).value for ties in TIE_RULES]
     assert values == pytest.approx([0.25, 0.25, 0.0], abs=1e-15)
     result = accuracy(net, table=True)
     assert (result.tied, result.patterns, result.cells) == (1.0, 1, 12)

@@ -18,8 +18,7 @@ from conevol.branches import grow, losses
 from conevol.cells import pattern_tree
 from conevol.errors import ConevolError, FileFormatError, TaskError
 from conevol.kernels import cut_steps, enclosure, tree
-
-RULES = ("first", "split", "wrong")
+from conevol.ties import TIE_RULES
 
 
 def moments(net, **options):
@@ -40,7 +39,7 @@ def check(net, ties="first", **options):
     return exact, seen
 
 
-@pytest.mark.parametrize("ties", RULES)
+@pytest.mark.parametrize("ties", TIE_RULES)
 @pytest.mark.parametrize("name", ["2/2", "3/3", "4/3", "6/4", "exact-7/3"])
 def test_bounds_close_around_the_exact_value(name, ties):
     exact, seen = check(conevol.zoo.load(name), ties)
@@ -54,7 +53,7 @@ def test_bounds_close_around_the_exact_value(name, ties):
     assert last.explored == pytest.approx(1.0, abs=1e-12)
 
 
-@pytest.mark.parametrize("ties", RULES)
+@pytest.mark.parametrize("ties", TIE_RULES)
 @pytest.mark.parametrize("kind", ["integer", "ties", "dead readout", "dead neuron", "sparse"])
 @pytest.mark.parametrize(("hidden", "n"), [(3, 2), (3, 3), (3, 4)])
 def test_bounds_of_random_networks(hidden, n, kind, ties):

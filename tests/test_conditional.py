@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from bare import from_python
 from scipy import stats
-from strategies import random_weights
+from strategies import random_network
 
 from conevol import ReluRNN, accuracy, gaussian_inputs, sample_accuracy, zoo
 from conevol.errors import ConevolError, TaskError
@@ -23,13 +23,9 @@ from conevol.kernels.conditional import (
     sorting_network,
 )
 from conevol.tasks import TASKS
+from conevol.ties import TIE_RULES
 
-RULES = ("first", "split", "wrong")
 KINDS = ("float", "dead readout", "dead neuron", "integer")
-
-
-def network(hidden=4, n=3, kind="float", seed=0):
-    return ReluRNN(*random_weights(np.random.default_rng(seed), hidden, n, kind))
 
 
 def test_normal_cdf():
@@ -72,9 +68,9 @@ def test_value_of_one_point(hidden, n, kind):
     cells = 20_000
     last = stats.norm.ppf((np.arange(cells) + 0.5) / cells)
     for seed in range(6):
-        net = network(hidden, n, kind, seed)
+        net = random_network(hidden, n, kind, seed)
         task = "second_argmax" if n % 2 == 0 else sorted(TASKS)[seed % 3]
-        others, ties = gaussian_inputs(1, n - 1, seed=seed), RULES[seed // 2]
+        others, ties = gaussian_inputs(1, n - 1, seed=seed), TIE_RULES[seed // 2]
         rank = TASKS[task].rank(n)
         total, squares, pieces = _run(net, rank, ties, others, 0, 1, 1)
         grid = credit_on_grid(net, task, ties, others[0], last)
@@ -83,13 +79,13 @@ def test_value_of_one_point(hidden, n, kind):
         assert 1 <= pieces <= hidden + 3
 
 
-@pytest.mark.parametrize("ties", RULES)
+@pytest.mark.parametrize("ties", TIE_RULES)
 @pytest.mark.parametrize(
     ("hidden", "n", "kind"), [(4, 3, "float"), (3, 3, "dead readout"), (5, 2, "integer")]
 )
 def test_unbiased_with_honest_standard_errors(hidden, n, kind, ties):
     """Errors of 100 runs in units of the standard error have mean 0 and variance 1."""
-    net = network(hidden, n, kind, seed=10)
+    net = random_network(hidden, n, kind, seed=10)
     exact = accuracy(net, ties=ties).value
     runs = [conditional_accuracy(net, 2000, seed=s, ties=ties) for s in range(100)]
     if max(r.error for r in runs) < 1e-12:
@@ -102,7 +98,7 @@ def test_unbiased_with_honest_standard_errors(hidden, n, kind, ties):
 
 @pytest.mark.parametrize("points", ["sobol", "ordered"])
 def test_spread_points_are_unbiased_and_better(points):
-    net = network(4, 3, seed=10)
+    net = random_network(4, 3, seed=10)
     exact = accuracy(net).value
     runs = [
         conditional_accuracy(net, 4096, seed=s, points=points, replicates=16) for s in range(40)
@@ -128,7 +124,7 @@ def test_agrees_with_sampling_and_varies_less(name):
 @pytest.mark.parametrize("n", [2, 5])
 @pytest.mark.parametrize("replicates", [2, 16])
 def test_few_points_in_coordinates_of_order_are_unbiased(n, replicates):
-    net = network(3, n, seed=5)
+    net = random_network(3, n, seed=5)
     exact = accuracy(net).value
     runs = [
         conditional_accuracy(net, 64, seed=s, points="ordered", replicates=replicates)
@@ -140,7 +136,7 @@ def test_few_points_in_coordinates_of_order_are_unbiased(n, replicates):
 
 @pytest.mark.parametrize("points", ["random", "sobol", "ordered"])
 def test_threads_change_nothing(points):
-    net = network(6, 5)
+    net = random_network(6, 5)
     first = conditional_accuracy(net, 9 * BLOCK + 7, seed=3, points=points, threads=1, replicates=2)
     for threads in (2, 5):
         other = conditional_accuracy(
@@ -161,7 +157,7 @@ def test_one_input_and_no_neuron_on():
 
 def test_operations_are_counted():
     """Points and pieces of the run, each at its price."""
-    net = network(5, 4)
+    net = random_network(5, 4)
     estimate = conditional_accuracy(net, 3000, seed=2)
     _, _, pieces = _run(net, 1, "first", np.empty((0, 3)), 2, 3000, 1)
     expected = 3000 * operations_a_point(net) + int(pieces) * operations_a_piece(4)
@@ -184,10 +180,10 @@ def test_operations_are_counted():
 )
 def test_wrong_calls_are_refused(options, error, message):
     with pytest.raises(error, match=message):
-        conditional_accuracy(network(), **options)
+        conditional_accuracy(random_network(), **options)
 
 
 def test_sobol_without_scipy_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "scipy.special", None)
     with pytest.raises(ConevolError, match=r"pip install 'conevol\[qmc\]'"):
-        conditional_accuracy(network(), points="sobol")
+        conditional_accuracy(random_network(), points="sobol")

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from strategies import random_weights
+from strategies import random_network
 
 from conevol import ReluRNN, accuracy, gaussian_inputs, sample_accuracy, zoo
 from conevol.errors import ConevolError, TaskError
@@ -25,13 +25,7 @@ from conevol.kernels.ordered import fill_ordered, sobol_directions, start_points
 from conevol.kernels.stratified import GROUPS, stratified_range
 from conevol.separation import root_fractions
 from conevol.tasks import TASKS
-
-RULES = ("first", "split", "wrong")
-
-
-def network(hidden=4, n=3, kind="float", seed=0):
-    return ReluRNN(*random_weights(np.random.default_rng(seed), hidden, n, kind))
-
+from conevol.ties import TIE_RULES
 
 # --- stratified sampling ---------------------------------------------------------------------
 
@@ -49,10 +43,10 @@ def points_of_group(directions, steps, seed, replicate, width, first, n, values)
 @pytest.mark.parametrize(
     ("n", "hidden", "values", "width"), [(1, 2, 3, 64), (2, 3, 4, 64), (5, 7, 4, 16), (6, 4, 1, 64)]
 )
-@pytest.mark.parametrize("ties", RULES)
+@pytest.mark.parametrize("ties", TIE_RULES)
 def test_answers_of_a_group(n, hidden, values, ties, width):
     """Credits of the points as `fill_ordered` makes them, by the network itself."""
-    net = network(hidden, n, "dead readout" if n > 1 else "float", seed=n)
+    net = random_network(hidden, n, "dead readout" if n > 1 else "float", seed=n)
     task = "argmax" if n == 1 else sorted(TASKS)[n % len(TASKS)]
     if TASKS[task].rank is None:
         task = "second_argmax"
@@ -63,7 +57,7 @@ def test_answers_of_a_group(n, hidden, values, ties, width):
     blocks = 2 if groups > 1 else 1
     sums = np.empty((2 * blocks, together))
     stratified_range(
-        net.W_hi, net.W_hh, net.W_oh, rank, RULES.index(ties), values, directions, steps, 5,
+        net.W_hi, net.W_hh, net.W_oh, rank, TIE_RULES.index(ties), values, directions, steps, 5,
         width, groups, 0, 2 * blocks, sums,
     )  # fmt: skip
     family = 1
@@ -86,7 +80,7 @@ def credits(net, x, label, ties):
     return hit & (several == 1) if ties == "wrong" else tied.argmax(axis=1) == label
 
 
-@pytest.mark.parametrize("ties", RULES)
+@pytest.mark.parametrize("ties", TIE_RULES)
 @pytest.mark.parametrize(
     ("hidden", "n", "kind"),
     [(4, 3, "float"), (3, 3, "dead readout"), (4, 2, "float"), (5, 2, "integer")],
@@ -94,7 +88,7 @@ def credits(net, x, label, ties):
 @pytest.mark.parametrize("values", [1, 4, 5])
 def test_unbiased_with_honest_standard_errors(hidden, n, kind, ties, values):
     """Errors of 100 runs in units of the standard error have mean 0 and Student's spread."""
-    net = network(hidden, n, kind, seed=10)
+    net = random_network(hidden, n, kind, seed=10)
     exact = accuracy(net, ties=ties).value
     runs = [stratified_accuracy(net, 1024, values=values, seed=s, ties=ties) for s in range(100)]
     if max(r.error for r in runs) < 1e-12:
@@ -127,7 +121,7 @@ def test_errors_fall_faster_than_of_independent_points():
 
 
 def test_threads_change_nothing():
-    net = network(6, 5)
+    net = random_network(6, 5)
     samples = 3 * 40 * GROUPS * LANES + 7
     first = stratified_accuracy(net, samples, seed=3, threads=1, replicates=3)
     for threads in (2, 5):
@@ -147,7 +141,7 @@ def test_one_input_and_no_neuron_on():
 
 def test_points_are_rounded_up_to_whole_groups():
     """Few points have fewer replicates, but four at least, which share a group."""
-    net = network(5, 4)
+    net = random_network(5, 4)
     a_point = 3 * 5 * 6 + 4 * 5 * 5
     for samples, replicates, points in (
         (1, 16, 64), (65, 16, 128), (129, 16, 192), (257, 16, 320), (1024, 16, 1024),
@@ -163,7 +157,7 @@ def test_points_are_rounded_up_to_whole_groups():
 @pytest.mark.parametrize("samples", [64, 128, 192])
 def test_few_points_have_honest_standard_errors(samples):
     """Replicates that share a group are independent: mean square error as claimed."""
-    net = network(4, 3, seed=10)
+    net = random_network(4, 3, seed=10)
     exact = accuracy(net).value
     runs = [stratified_accuracy(net, samples, values=2, seed=s) for s in range(3000)]
     errors = np.array([r.value - exact for r in runs])
@@ -194,7 +188,7 @@ def test_coordinates_of_order_leave_less_variance():
 )
 def test_wrong_calls_are_refused(options, error, message):
     with pytest.raises(error, match=message):
-        stratified_accuracy(network(), **options)
+        stratified_accuracy(random_network(), **options)
 
 
 # --- mask sequences -------------------------------------------------------------------------
@@ -209,7 +203,7 @@ def test_mask_estimate_is_exact_where_no_mask_varies():
 @pytest.mark.parametrize("background", ["mean", "impulses"])
 @pytest.mark.parametrize("n", [2, 3])
 def test_sampled_and_exact_mask_estimates_agree(n, background):
-    net = network(5, n, seed=3)
+    net = random_network(5, n, seed=3)
     exact = mask_sequence_accuracy(net, background=background, method="exact")
     sampled = mask_sequence_accuracy(net, background=background, samples=200_000, seed=1)
     assert abs(exact.value - sampled.value) < 5 * 0.5 / math.sqrt(200_000)
@@ -217,7 +211,7 @@ def test_sampled_and_exact_mask_estimates_agree(n, background):
 
 def test_mask_cones_hold_the_order():
     """The mean input given an order lies in its cone's half of the order."""
-    cones = mask_cones(network(5, 6))
+    cones = mask_cones(random_network(5, 6))
     assert cones.shape == (30, 10, 6)
     x = gaussian_inputs(10_000, 6)
     inside = (np.einsum("ckd,xd->cxk", cones[:, :5], x) >= 0).all(axis=2)
@@ -306,7 +300,7 @@ def test_resampling_keeps_every_weight_in_the_mean():
 
 
 def test_mixture_that_keeps_all_does_not_depend_on_how_it_discards():
-    net = network(2, 2, seed=4)
+    net = random_network(2, 2, seed=4)
     values = {
         pruned_mixture_accuracy(net, components=10_000, discard=d).value
         for d in ("renormalise", "resample", "lost")
@@ -315,7 +309,7 @@ def test_mixture_that_keeps_all_does_not_depend_on_how_it_discards():
 
 
 def test_mixture_counts_more_for_more_components():
-    net = network(4, 4)
+    net = random_network(4, 4)
     few, many = (pruned_mixture_accuracy(net, components=c) for c in (20, 200))
     assert many.operations > 3 * few.operations
     assert math.isnan(few.error)
@@ -336,7 +330,7 @@ def test_mixture_counts_more_for_more_components():
 )
 def test_wrong_parameters_are_refused(estimator, options, message):
     with pytest.raises(ConevolError, match=message):
-        estimator(network(), **options)
+        estimator(random_network(), **options)
 
 
 @pytest.mark.parametrize(

@@ -58,6 +58,7 @@ LAYERS = [
         "subtrees",
         "symbolic",
         "tasks",
+        "ties",
         "tree",
         "zoo",
     },

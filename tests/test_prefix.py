@@ -10,7 +10,7 @@ import counted_arrays
 import numpy as np
 import pytest
 from bare import from_python
-from strategies import random_weights
+from strategies import random_network
 
 from conevol import ReluRNN, accuracy, gaussian_inputs, sample_accuracy, zoo
 from conevol.errors import ConevolError, TaskError
@@ -26,12 +26,7 @@ from conevol.kernels.prefix import new_table, stratum_of
 from conevol.kernels.sampling import BLOCK
 from conevol.patterns import pattern_fractions
 from conevol.tasks import TASKS
-
-RULES = ("first", "split", "wrong")
-
-
-def network(hidden=4, n=3, kind="float", seed=0):
-    return ReluRNN(*random_weights(np.random.default_rng(seed), hidden, n, kind))
+from conevol.ties import TIE_RULES
 
 
 def by_bits(patterns, values):
@@ -43,7 +38,7 @@ def by_bits(patterns, values):
 @pytest.mark.parametrize("kind", ["float", "dead readout", "integer"])
 def test_strata_are_those_of_the_tree(steps, kind):
     """Polygons for up to three steps, against cones of the tree; all with their own bounds."""
-    net = network(5, 4, kind, seed=steps)
+    net = random_network(5, 4, kind, seed=steps)
     found, law = prefixes(net, steps, 1), pattern_fractions(net, steps)
     assert found.patterns.shape[1:] == (steps, 5)
     assert abs(found.fractions.sum() - 1.0) <= found.error < 1e-9
@@ -127,11 +122,11 @@ def test_leave_one_out_is_what_the_closed_form_says():
     assert variance == pytest.approx(inside, rel=1e-12)
 
 
-@pytest.mark.parametrize("ties", RULES)
+@pytest.mark.parametrize("ties", TIE_RULES)
 @pytest.mark.parametrize(("n", "hidden", "steps"), [(2, 3, 2), (4, 5, 3), (5, 4, 1), (5, 3, 4)])
 def test_value_by_its_definition(n, hidden, steps, ties):
     """The samples of `sample_accuracy`, sorted by `ReluRNN.pattern`, over two blocks."""
-    net = network(hidden, n, "dead readout", seed=n)
+    net = random_network(hidden, n, "dead readout", seed=n)
     samples = BLOCK + 1001
     estimate = prefix_accuracy(
         net, steps=steps, samples=samples, patterns=7, task="argmax", ties=ties, seed=9
@@ -174,7 +169,7 @@ def test_strata_are_found_by_their_keys():
 
 
 def test_one_stratum_is_plain_sampling():
-    net = network(5, 4)
+    net = random_network(5, 4)
     plain = sample_accuracy(net, 30, seed=4)
     estimate = prefix_accuracy(net, samples=30, seed=4)
     assert estimate.value == pytest.approx(plain.value, abs=1e-14)
@@ -194,7 +189,7 @@ def test_one_stratum_is_plain_sampling():
 @pytest.mark.parametrize("samples", [300, 3000])
 def test_unbiased_with_honest_standard_errors(n, hidden, options, samples, monkeypatch):
     """Errors of 300 runs: mean 0, and the spread that is claimed, which is known to 4 %."""
-    net = network(hidden, n, "dead readout", seed=10)
+    net = random_network(hidden, n, "dead readout", seed=10)
     # The same in all runs.
     strata = prefixes(net, options.get("steps", 3), 1)
     monkeypatch.setattr(prefix, "prefixes", lambda *_: strata)
@@ -208,7 +203,7 @@ def test_unbiased_with_honest_standard_errors(n, hidden, options, samples, monke
 
 def test_strata_take_away_what_varies_between_them():
     """Where all logits tie in most patterns, the whole pattern says nearly all."""
-    net = network(2, 3, seed=3)
+    net = random_network(2, 3, seed=3)
     plain = sample_accuracy(net, 20_000).standard_error
     errors = [prefix_accuracy(net, steps=k, samples=20_000).error for k in (1, 2, 3)]
     assert plain > errors[1] > errors[2]
@@ -216,7 +211,7 @@ def test_strata_take_away_what_varies_between_them():
 
 
 def test_threads_change_nothing():
-    net, samples = network(6, 5), 5 * BLOCK + 7
+    net, samples = random_network(6, 5), 5 * BLOCK + 7
     first = prefix_accuracy(net, samples=samples, seed=3, threads=1)
     for threads in (2, 5):
         other = prefix_accuracy(net, samples=samples, seed=3, threads=threads)
@@ -238,7 +233,9 @@ def test_operations_of_a_sample(monkeypatch):
     monkeypatch.setattr(module, "fill_normals", fill)
     monkeypatch.setattr(module, "seed_lanes", lambda *_: None)
     for hidden, n in ((3, 3), (5, 1), (4, 4)):
-        net = network(hidden, n) if n > 1 else ReluRNN(np.ones(5), np.eye(5), np.ones((1, 5)))
+        net = random_network(hidden, n)
+        if n == 1:
+            net = ReluRNN(np.ones(5), np.eye(5), np.ones((1, 5)))
         words, keys = _keys(prefixes(net, 1, 1).patterns)
         weights = map(counted.objects, (net.W_hi, net.W_hh, net.W_oh))
         sums = np.zeros((len(keys) + 1, 3))
@@ -257,7 +254,7 @@ def test_operations_of_a_sample(monkeypatch):
 
 def test_operations_of_the_strata():
     """Polygons as in an instrumented walk, and what is done with the sums."""
-    net = network(4, 5)
+    net = random_network(4, 5)
     first = ReluRNN(net.W_hi, net.W_hh, np.zeros((3, 4)), task="argmax")
     assert prefixes(net, 3, 1).operations == pytest.approx(counted.walked(first)[0], rel=0.03)
     estimate = prefix_accuracy(net, samples=5000)
@@ -301,4 +298,4 @@ def test_by_name():
 )
 def test_wrong_calls_are_refused(options, error, message):
     with pytest.raises(error, match=message):
-        prefix_accuracy(network(), **options)
+        prefix_accuracy(random_network(), **options)

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 from scipy import stats
-from strategies import random_weights
+from strategies import random_network
 
 from conevol import ReluRNN, accuracy, gaussian_inputs, sample_accuracy
 from conevol.errors import ConevolError, TaskError
@@ -15,12 +15,7 @@ from conevol.estimators.sampling import samples_needed
 from conevol.kernels.gaussian import LANES
 from conevol.kernels.sampling import BLOCK
 from conevol.tasks import TASKS, ranking_task
-
-RULES = ("first", "split", "wrong")
-
-
-def network(hidden=4, n=3, kind="float", seed=0):
-    return ReluRNN(*random_weights(np.random.default_rng(seed), hidden, n, kind))
+from conevol.ties import TIE_RULES
 
 
 @pytest.fixture(scope="module")
@@ -104,19 +99,19 @@ def test_shorter_draws_are_prefixes(n):
 
 @pytest.mark.parametrize("samples", [1, 63, 64, 65, BLOCK - 1, BLOCK, BLOCK + 1, 10 * BLOCK + 7])
 def test_threads_change_nothing(samples):
-    net = network()
+    net = random_network()
     first = sample_accuracy(net, samples, seed=3, threads=1)
     assert first.samples == samples
     for threads in (None, 2, 7):
         assert sample_accuracy(net, samples, seed=3, threads=threads) == first
 
 
-@pytest.mark.parametrize("ties", RULES)
+@pytest.mark.parametrize("ties", TIE_RULES)
 @pytest.mark.parametrize("kind", ["float", "dead readout", "integer"])
 @pytest.mark.parametrize("task", sorted(TASKS))
 def test_counts_are_those_of_its_inputs(task, kind, ties):
     """What the compiled code counts, from `gaussian_inputs` and the network's own methods."""
-    net = network(kind=kind)
+    net = random_network(kind=kind)
     samples = BLOCK + 12_345
     x = gaussian_inputs(samples, net.n, seed=4)
     logits, label = net.forward(x), TASKS[task](x)
@@ -137,12 +132,12 @@ def test_counts_are_those_of_its_inputs(task, kind, ties):
     assert result.ties == ties
 
 
-@pytest.mark.parametrize(("name", "ties"), [*zip(sorted(TASKS), RULES, strict=True)])
+@pytest.mark.parametrize(("name", "ties"), [*zip(sorted(TASKS), TIE_RULES, strict=True)])
 def test_python_labels_and_compiled_labels_agree(name, ties):
     """The same task once by its rank and once as any function of the order."""
     rank = TASKS[name].rank
     by_order = ranking_task("again", lambda order: order[rank(len(order))])
-    net = network(kind="dead readout")
+    net = random_network(kind="dead readout")
     compiled, python = (
         sample_accuracy(net, 17 * BLOCK + 5, seed=8, task=t, ties=ties) for t in (name, by_order)
     )
@@ -153,10 +148,10 @@ def test_python_labels_and_compiled_labels_agree(name, ties):
 # --- the estimate ---------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("ties", RULES)
+@pytest.mark.parametrize("ties", TIE_RULES)
 def test_standard_error_is_calibrated(ties):
     """Errors of 300 runs in units of the standard error have variance 1."""
-    net = network(kind="dead neuron", seed=10)
+    net = random_network(kind="dead neuron", seed=10)
     exact = accuracy(net, ties=ties).value
     assert 0.05 < exact < 0.95
     runs = [sample_accuracy(net, 4000, seed=s, ties=ties) for s in range(300)]
@@ -168,11 +163,11 @@ def test_standard_error_is_calibrated(ties):
 
 @pytest.mark.parametrize(("hidden", "n"), [(1, 2), (3, 5), (16, 10)])
 def test_any_shape(hidden, n):
-    result = sample_accuracy(network(hidden, n), 100_000, seed=1)
+    result = sample_accuracy(random_network(hidden, n), 100_000, seed=1)
     assert 0 <= result.value <= 1
     assert float(result) == result.value
     x = gaussian_inputs(100_000, n, seed=1)
-    net = network(hidden, n)
+    net = random_network(hidden, n)
     assert abs((net.predict(x) == TASKS["second_argmax"](x)).mean() - result.value) <= 5e-5
 
 
@@ -185,7 +180,7 @@ def test_certain_answers_have_no_error():
 
 def test_samples_needed():
     assert samples_needed(0.5, 0.01) == pytest.approx(2500)
-    net = network()
+    net = random_network()
     result = sample_accuracy(net, 50_000)
     assert samples_needed(result.value, result.standard_error) == pytest.approx(50_000)
 
@@ -207,9 +202,9 @@ def test_samples_needed():
 )
 def test_wrong_calls_are_refused(options, error, message):
     with pytest.raises(error, match=message):
-        sample_accuracy(network(), **options)
+        sample_accuracy(random_network(), **options)
 
 
 def test_wrong_lengths_are_refused():
     with pytest.raises(TaskError, match="'argmedian' needs odd n >= 1, got n = 2"):
-        sample_accuracy(network(n=2), task="argmedian")
+        sample_accuracy(random_network(n=2), task="argmedian")

@@ -12,7 +12,7 @@ import sympy
 from hypothesis import given, settings
 from mpmath import mp
 from strategies import WEIGHT_KINDS, random_weights, weights
-from test_accuracy import REGION_OF, RULES, bundled, published, tasks_for
+from test_accuracy import REGION_OF, bundled, published, tasks_for
 
 import conevol
 from conevol import ReluRNN
@@ -20,6 +20,7 @@ from conevol.errors import ConevolError, TaskError, WeightsError
 from conevol.precision import fraction
 from conevol.symbolic import AngleSum, Arctangent, SymbolicRNN, accuracy
 from conevol.tasks import ranking_task
+from conevol.ties import TIE_RULES
 
 # Rational weights that are no floats.
 RATIONAL = {
@@ -83,7 +84,7 @@ def summed_by_brute_force(rnn, ties, digits):
     return total
 
 
-@pytest.mark.parametrize("ties", RULES)
+@pytest.mark.parametrize("ties", TIE_RULES)
 @pytest.mark.parametrize("n", [2, 3])
 def test_fifty_digits_are_those_of_the_oracle(n, ties):
     rnn = SymbolicRNN(*RATIONAL[n])
@@ -100,7 +101,7 @@ def test_fifty_digits_of_trained_weights_are_those_of_brute_force(n, monkeypatch
     monkeypatch.setattr(oracles, "DIGITS", 60)
     net = conevol.zoo.load("2/2" if n == 2 else "4/3")
     exact = oracles.exact_cells(net.W_hi, net.W_hh, net.W_oh)
-    for ties in RULES:
+    for ties in TIE_RULES:
         form = accuracy(net, ties=ties)
         assert close(form.evaluate(50), exact.accuracy(oracles.second_argmax, ties), 49)
         assert close(form.tied.evaluate(50), exact.tied(), 49)
@@ -109,7 +110,7 @@ def test_fifty_digits_of_trained_weights_are_those_of_brute_force(n, monkeypatch
 def agrees_with_brute_force(net, tasks):
     exact = oracles.exact_cells(net.W_hi, net.W_hh, net.W_oh)
     for task in tasks:
-        for ties in RULES:
+        for ties in TIE_RULES:
             form = accuracy(net, task=task, ties=ties)
             expected = exact.accuracy(oracles.LABELS[task], ties)
             assert abs(form.evaluate(40) - expected) < 1e-37

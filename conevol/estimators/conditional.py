@@ -16,6 +16,7 @@ from conevol.estimators.stratified import sequence
 from conevol.network import ReluRNN
 from conevol.parallel import for_ranges
 from conevol.tasks import Task
+from conevol.ties import tie_rule
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -166,7 +167,7 @@ def _run(
     """Sums of the values, of their squares, and of the pieces."""
     from conevol.kernels import conditional as kernels
 
-    rule = {"first": kernels.FIRST, "split": kernels.SPLIT, "wrong": kernels.WRONG}[ties]
+    rule = tie_rule(ties)
     network_of_keys, table = _tables(network.hidden + 2)
     blocks = -(-samples // kernels.BLOCK)
     sums = np.empty((blocks, 3))

@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from conevol.bounds import Frontier, Open, refine
-from conevol.cells import TIE_RULES, accuracy, pattern_tree
+from conevol.cells import accuracy, pattern_tree
 from conevol.cone import Cone
 from conevol.errors import ConevolError
 from conevol.estimators.baselines import sample_operations
 from conevol.estimators.sampling import check_draw
 from conevol.estimators.stratified import credits_of, shape_of, stratified_accuracy
 from conevol.tasks import Task, get_task
+from conevol.ties import tie_rule
 from conevol.tree import Spent
 
 if TYPE_CHECKING:
@@ -136,8 +137,7 @@ def accuracy_hybrid(
     True
     """
     started = time.perf_counter()
-    if ties not in TIE_RULES:
-        raise ConevolError(f"unknown tie rule {ties!r}, expected one of {', '.join(TIE_RULES)}")
+    tie_rule(ties)
     check_draw(samples, seed)
     if nodes < 1:
         raise ConevolError(f"nodes is {nodes}, expected at least 1")

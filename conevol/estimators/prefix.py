@@ -17,6 +17,7 @@ from conevol.network import ReluRNN
 from conevol.parallel import for_ranges
 from conevol.patterns import pattern_fractions
 from conevol.tasks import Task
+from conevol.ties import tie_rule
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -224,7 +225,7 @@ def _stratum_sums(
     """Samples, credits and their squares of every stratum and of the rest, (strata + 1, 3)."""
     from conevol.kernels import prefix as kernels
 
-    rule = {"first": kernels.FIRST, "split": kernels.SPLIT, "wrong": kernels.WRONG}[ties]
+    rule = tie_rule(ties)
     words, keys = _keys(patterns)
     table = kernels.new_table(keys)
     blocks = -(-samples // kernels.BLOCK)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from conevol.cells import TIE_RULES
 from conevol.errors import ConevolError, TaskError
 from conevol.network import ReluRNN
 from conevol.parallel import for_ranges
 from conevol.tasks import Task, get_task
+from conevol.ties import tie_rule
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -95,8 +95,7 @@ def sample_accuracy(
     >>> abs(result.value - accuracy(net).value) < 5 * result.standard_error
     True
     """
-    if ties not in TIE_RULES:
-        raise ConevolError(f"unknown tie rule {ties!r}, expected one of {', '.join(TIE_RULES)}")
+    tie_rule(ties)
     check_draw(samples, seed)
     chosen = get_task(network.task if task is None else task)
     chosen.check_length(network.n)
@@ -140,8 +139,7 @@ def checked_rank(
     network: ReluRNN, samples: int, seed: int, task: str | Task | None, ties: str, method: str
 ) -> int:
     """Rank that the task names, after checks of what a draw needs; `method` is for the error."""
-    if ties not in TIE_RULES:
-        raise ConevolError(f"unknown tie rule {ties!r}, expected one of {', '.join(TIE_RULES)}")
+    tie_rule(ties)
     check_draw(samples, seed)
     chosen = get_task(network.task if task is None else task)
     chosen.check_length(network.n)

@@ -16,6 +16,7 @@ from conevol.network import ReluRNN
 from conevol.parallel import for_ranges
 from conevol.separation import root_fractions
 from conevol.tasks import Task
+from conevol.ties import tie_rule
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -158,17 +159,11 @@ def credits_of(
     credit = np.empty(len(x))
     for_ranges(
         lambda start, stop: kernels.credits_range(
-            network.W_hi, network.W_hh, network.W_oh, rank, _rule(ties), x, start, stop, credit
+            network.W_hi, network.W_hh, network.W_oh, rank, tie_rule(ties), x, start, stop, credit
         ),
         -(-len(x) // kernels.LANES), _CHUNK, threads,
     )  # fmt: skip
     return credit
-
-
-def _rule(ties: str) -> int:
-    from conevol.kernels import stratified as kernels
-
-    return {"first": kernels.FIRST, "split": kernels.SPLIT, "wrong": kernels.WRONG}[ties]
 
 
 def _replicate_means(
@@ -184,8 +179,8 @@ def _replicate_means(
     sums = np.empty((families * blocks, together))
     for_ranges(
         lambda start, stop: kernels.stratified_range(
-            network.W_hi, network.W_hh, network.W_oh, rank, _rule(ties), values, directions, steps,
-            seed, width, groups, start, stop, sums,
+            network.W_hi, network.W_hh, network.W_oh, rank, tie_rule(ties), values, directions,
+            steps, seed, width, groups, start, stop, sums,
         ),
         len(sums), _CHUNK, threads,
     )  # fmt: skip

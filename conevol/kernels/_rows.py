@@ -14,7 +14,6 @@ __all__ = [
     "WIDTH",
     "add_scaled_row",
     "copy_vertex",
-    "lowest_bit",
     "move_row",
     "plane_sides",
     "put_vertex",
@@ -50,6 +49,17 @@ def _fma(builder, a, b, c):
     return builder.call(function, [a, b, c])
 
 
+def _store_sum(builder, to, source, factor, by):
+    """The row at `to` = the row at `source` + factor times the row at `by`."""
+    value = _fma(
+        builder,
+        _splat(builder, factor),
+        builder.load(by, align=8),
+        builder.load(source, align=8),
+    )
+    builder.store(value, to, align=8)
+
+
 @intrinsic
 def add_scaled_row(typingctx, target, i, source, j, factor):
     """target[i] += factor source[j]."""
@@ -57,13 +67,7 @@ def add_scaled_row(typingctx, target, i, source, j, factor):
     def generate(context, builder, signature, args):
         to = _address(context, builder, signature.args[0], args[0], args[1])
         by = _address(context, builder, signature.args[2], args[2], args[3])
-        value = _fma(
-            builder,
-            _splat(builder, args[4]),
-            builder.load(by, align=8),
-            builder.load(to, align=8),
-        )
-        builder.store(value, to, align=8)
+        _store_sum(builder, to, to, args[4], by)
         return context.get_dummy_value()
 
     return types.void(target, types.intp, source, types.intp, types.float64), generate
@@ -80,26 +84,10 @@ def move_row(typingctx, rows, i, slope, j, factor):
         )
         to = _address(context, builder, signature.args[0], args[0], builder.add(args[1], count))
         by = _address(context, builder, signature.args[2], args[2], args[3])
-        value = _fma(
-            builder,
-            _splat(builder, args[4]),
-            builder.load(by, align=8),
-            builder.load(source, align=8),
-        )
-        builder.store(value, to, align=8)
+        _store_sum(builder, to, source, args[4], by)
         return context.get_dummy_value()
 
     return types.void(rows, types.intp, slope, types.intp, types.float64), generate
-
-
-@intrinsic
-def lowest_bit(typingctx, bits):
-    """Index of the lowest bit set in an integer that is not 0."""
-
-    def generate(context, builder, signature, args):
-        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
-
-    return types.int64(types.int64), generate
 
 
 @intrinsic

@@ -25,6 +25,7 @@ import numpy as np
 from conevol.kernels._jit import inline_kernel, kernel, part_kernel, tally
 from conevol.kernels._rows import WIDTH
 from conevol.kernels.exact import SCRATCH_ROWS
+from conevol.kernels.logits import credit_of, pair_of
 from conevol.kernels.operations import CORNER_OPERATIONS, MARK_OPERATIONS, area_operations
 from conevol.kernels.polygon import (
     CROSSES,
@@ -58,7 +59,6 @@ from conevol.kernels.sides import (
     touches,
 )
 
-TIES_FIRST, TIES_SPLIT, TIES_WRONG = 0, 1, 2
 OK, OVERFLOW = 0, 1
 # What a walk does: sum only, count the rays of all cells too, or write the table.
 SUM, COUNT, WRITE = 0, 1, 2
@@ -308,14 +308,6 @@ def _clip(m, p, ws, row, b, slot, spare):
 
 
 @inline_kernel
-def _pair(i, j, n):
-    """Index of the pair (i, j), i != j, among the pairs (0, 1), (0, 2), .., (1, 2), .."""
-    if i > j:
-        i, j = j, i
-    return i * (2 * n - i - 1) // 2 + j - i - 1
-
-
-@inline_kernel
 def _meet(ws, m, p, j, k):
     """All logits are equal where the only two neurons that are on are 0: say so of that vertex."""
     n, hidden, pairs = ws.h.shape[0], ws.h.shape[1], ws.rise.shape[0]
@@ -408,16 +400,6 @@ def _logit_place(ws, m, p, pair, reals):
 
 
 @inline_kernel
-def _credit(label, leader, ties, rule):
-    """Share of a tied cell that counts as right when the label is among the tied."""
-    if ties == 1:
-        return 1.0
-    if rule == TIES_FIRST:
-        return 1.0 if leader == label else 0.0
-    return 1.0 / ties if rule == TIES_SPLIT else 0.0
-
-
-@inline_kernel
 def _put_ray(rays, at, x, y, z):
     norm = math.sqrt(x * x + y * y + z * z)
     rays[at, 0], rays[at, 1], rays[at, 2] = x / norm, y / norm, z / norm
@@ -486,7 +468,7 @@ def _wins(ws, m, p, top):
     possible = ws.some[p] >= 0
     for o in range(n):
         if o != top:
-            pair = _pair(top, o, n)
+            pair = pair_of(top, o, n)
             where = ws.where[pairs + pair]
             if where == CROSSES:
                 need |= 1 << (_ORDER + pair + (BELOW if top > o else 0))
@@ -519,7 +501,7 @@ def _predictions(ws, m_pattern, pattern, m, p, label, rule, reals, counts, table
         for o in range(n):
             if o == top:
                 continue
-            pair = _pair(top, o, n)
+            pair = pair_of(top, o, n)
             where = _logit_place(ws, m_pattern, pattern, pair, reals)
             if where == _ZERO:
                 tied += 1
@@ -542,7 +524,7 @@ def _predictions(ws, m_pattern, pattern, m, p, label, rule, reals, counts, table
             if has_label or ties > 1 or mode == WRITE:
                 value, error = _fraction(m_cell, q, ws)
                 if has_label:
-                    reals[0] += _credit(label, leader, ties, rule) * value
+                    reals[0] += credit_of(label, leader, ties, rule) * value
                     tally(ws.spent, 1)
                     reals[1] += error
                 if ties > 1:
@@ -650,7 +632,7 @@ def _fixed_planes(w_oh, fan, ws):
     for i in range(n):
         for j in range(i + 1, n):
             for k in range(hidden):
-                ws.rise[_pair(i, j, n), k] = w_oh[i, k] - w_oh[j, k]
+                ws.rise[pair_of(i, j, n), k] = w_oh[i, k] - w_oh[j, k]
 
 
 @inline_kernel

@@ -12,9 +12,10 @@ import math
 
 import numpy as np
 
-from conevol.kernels._jit import cold_kernel, inline_kernel, kernel, never_inline
-from conevol.kernels._rows import WIDTH, add_scaled_row, lowest_bit, move_row, rows_at_least
+from conevol.kernels._jit import cold_kernel, inline_kernel, kernel, lowest_bit, never_inline
+from conevol.kernels._rows import WIDTH, add_scaled_row, move_row, rows_at_least
 from conevol.kernels.gaussian import LANES, fill_normals, seed_lanes
+from conevol.kernels.logits import FIRST, SPLIT
 from conevol.kernels.sampling import add_product, count_larger, run_steps
 
 # Points that share one seeding; the unit of parallel work.
@@ -27,7 +28,6 @@ FAR = 2.0 * REACH
 _TABLE_STEP = 64
 # Logits closer than this, relative to the sizes that were summed to them, count as tied.
 _TIE = 1e-12
-FIRST, SPLIT, WRONG = 0, 1, 2
 
 
 def sorting_network(size):

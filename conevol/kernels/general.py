@@ -34,6 +34,16 @@ def facet_rows(sets):
 
 
 @kernel
+def facets_among(sets):
+    """`facet_rows`, and their sets of rays."""
+    rows = facet_rows(sets)
+    facet_sets = np.empty((rows.size, sets.shape[1]), np.uint64)
+    for i in range(rows.size):
+        facet_sets[i] = sets[rows[i]]
+    return rows, facet_sets
+
+
+@kernel
 def lattice_fraction(a_hi, a_lo, rays, sets, max_bytes, max_seconds, rtol, spent=None):
     """Fraction of the pointed cone (a_hi + a_lo) x >= 0 of full dimension d >= 2.
 
@@ -43,10 +53,7 @@ def lattice_fraction(a_hi, a_lo, rays, sets, max_bytes, max_seconds, rtol, spent
     if that is an array.
     """
     d = a_hi.shape[1]
-    rows = facet_rows(sets)
-    facet_sets = np.empty((rows.size, sets.shape[1]), np.uint64)
-    for i in range(rows.size):
-        facet_sets[i] = sets[rows[i]]
+    rows, facet_sets = facets_among(sets)
     axes = np.empty((2, d))
     choices = choose_axes(a_hi, rows, rays, axes, spent)
     if choices == 0:
@@ -136,10 +143,7 @@ def lattice_data(a_hi, a_lo, sets, axis, max_bytes, max_seconds):
     relative error of h).
     """
     d = a_hi.shape[1]
-    rows = facet_rows(sets)
-    facet_sets = np.empty((rows.size, sets.shape[1]), np.uint64)
-    for i in range(rows.size):
-        facet_sets[i] = sets[rows[i]]
+    rows, facet_sets = facets_among(sets)
     status, dims, pointer, facets, sibling, parent = build_lattice(
         facet_sets, d, max_bytes, max_seconds
     )

@@ -22,7 +22,7 @@ from conevol.kernels import rays as _rays
 from conevol.kernels._jit import kernel
 from conevol.kernels.axis import choose_axes
 from conevol.kernels.doubledouble import DD_EPS, dd_div, dd_fma, dd_fms, dd_sqrt
-from conevol.kernels.general import ILL_CONDITIONED, NO_AXIS, OK, facet_rows
+from conevol.kernels.general import ILL_CONDITIONED, NO_AXIS, OK, facets_among
 from conevol.kernels.geometry import lattice_geometry
 from conevol.kernels.integral import integrate_faces
 from conevol.kernels.lattice import build_lattice
@@ -59,10 +59,7 @@ def face_fractions(a_hi, a_lo, rays, sets, both, limits, rtol):
     returns after its status, and fractions by face.
     """
     d = a_hi.shape[1]
-    rows = facet_rows(sets)
-    facet_sets = np.empty((rows.size, sets.shape[1]), np.uint64)
-    for i in range(rows.size):
-        facet_sets[i] = sets[rows[i]]
+    rows, facet_sets = facets_among(sets)
     axes = np.empty((2, d))
     choices = choose_axes(a_hi, rows, rays, axes)
     status, dims, pointer, facets, sibling, parent = build_lattice(

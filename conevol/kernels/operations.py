@@ -18,9 +18,9 @@ from conevol.kernels.polygon import (
     INSIDE,
     NEAR,
     OUTSIDE,
-    REFINE_ABOVE,
     cut,
     half_excess,
+    is_good,
     locate,
     put_row,
 )
@@ -65,7 +65,7 @@ def refined_operations(m, p, edge, vert, a):
     """What `polygon_fraction` adds for a polygon whose determinants it computes again."""
     if m > 2:
         angle, error = half_excess(m, p, edge, vert, a, False)
-        if error > REFINE_ABOVE * angle:
+        if not is_good(angle, error, 0.0):
             return 64 + 130 * (m - 2)
     return 0
 

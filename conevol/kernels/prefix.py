@@ -6,9 +6,9 @@ import numpy as np
 
 from conevol.kernels._jit import inline_kernel, kernel
 from conevol.kernels.gaussian import LANES, fill_normals, seed_lanes
+from conevol.kernels.logits import FIRST, SPLIT
 from conevol.kernels.sampling import BLOCK, add_product, score
 
-FIRST, SPLIT, WRONG = 0, 1, 2
 # Columns of the sums of a stratum: samples, their credits, the squares of these.
 HITS, CREDIT, SQUARES = 0, 1, 2
 

@@ -13,12 +13,12 @@ import numpy as np
 
 from conevol.kernels._jit import fma, inline_kernel, kernel
 from conevol.kernels.gaussian import LANES
+from conevol.kernels.logits import FIRST, SPLIT
 from conevol.kernels.ordered import fill_ordered, start_points
 from conevol.kernels.sampling import add_product, run_steps
 
 # Groups of lanes of one item of parallel work.
 GROUPS = 16
-FIRST, SPLIT, WRONG = 0, 1, 2
 
 
 @inline_kernel

@@ -33,6 +33,7 @@ from conevol.kernels.cut import (
 )
 from conevol.kernels.doubledouble import DD_EPS, dd_add, dd_fma
 from conevol.kernels.enclosure import cover, enclose
+from conevol.kernels.logits import credit_of, pair_of
 
 # Statuses; the first three are those of a cut.
 OK, RAYS_FULL, ROWS_FULL, OVERFLOW, NO_PREFIX, LIMIT, LEFT_FULL = 0, 1, 2, 3, 4, 5, 6
@@ -40,7 +41,6 @@ OK, RAYS_FULL, ROWS_FULL, OVERFLOW, NO_PREFIX, LIMIT, LEFT_FULL = 0, 1, 2, 3, 4,
 # table of cells; sum what is lost to right; list the prefixes of one depth; list them with
 # their fractions; go to one prefix; go down by chance.
 SUM, ALL, WRITE, LOSS, LIST, MEASURE, REPLAY, PROBE = 0, 1, 2, 3, 4, 5, 6, 7
-TIES_FIRST, TIES_SPLIT, TIES_WRONG = 0, 1, 2
 # Sums of a walk, and its counts.
 RIGHT, ERROR, TIED, UNRESOLVED, TOTAL, LOST, SKIPPED = 0, 1, 2, 3, 4, 5, 6
 PATTERNS, CELLS, RAYS, LEFT, FRACTIONS, CROSSINGS, OPERATIONS = 0, 1, 2, 3, 4, 5, 6
@@ -160,22 +160,6 @@ def _set_active(ws, t, j, active, lost):
 
 
 @inline_kernel
-def _credit(label, leader, ties, rule):
-    """Share of a tied cell that counts as right when the label is among the tied."""
-    if ties == 1:
-        return 1.0
-    if rule == TIES_FIRST:
-        return 1.0 if leader == label else 0.0
-    return 1.0 / ties if rule == TIES_SPLIT else 0.0
-
-
-@inline_kernel
-def _pair(i, j, n):
-    """Index of the pair i < j among the pairs (0, 1), (0, 2), .., (1, 2), .."""
-    return i * (2 * n - i - 1) // 2 + j - i - 1
-
-
-@inline_kernel
 def _side(c, p, row, sign, slot, spare, reals):
     """The part of cone p on one side of a row, in p or a slot: (status, slot, -1 if empty)."""
     place, near = locate(c, p, row)
@@ -222,7 +206,7 @@ def _logit_place(net, c, ws, p, i, j, reals):
     """
     never_inline()
     n, hidden = net.w_oh.shape
-    pair = n * (n - 1) // 2 + _pair(i, j, n)
+    pair = n * (n - 1) // 2 + pair_of(i, j, n)
     ws.where[pair] = _surely_beside(net, c, ws, p, i, j, pair)
     if ws.where[pair] != CROSSES:
         return ws.where[pair]
@@ -283,7 +267,7 @@ def _open_leaf(net, c, ws, p, reals):
     ws.unclear[0] = 0
     for i in range(n):
         for j in range(i + 1, n):
-            pair = _pair(i, j, n)
+            pair = pair_of(i, j, n)
             ws.where[pairs + pair] = _UNKNOWN
             ws.where[pair] = _order_place(c, p, i, j, pair, reals)
 
@@ -332,7 +316,7 @@ def _cell(net, c, ws, pattern, p, label, turn, reals):
         if o == top:
             continue
         i, j, sign = (top, o, 1) if top < o else (o, top, -1)
-        place = ws.where[pairs + _pair(i, j, n)]
+        place = ws.where[pairs + pair_of(i, j, n)]
         if place == _UNKNOWN:
             place = _logit_place(net, c, ws, pattern, i, j, reals)
         if place == _ZERO:
@@ -340,7 +324,7 @@ def _cell(net, c, ws, pattern, p, label, turn, reals):
             leader = min(leader, o)
             has_label = has_label or o == label
         elif place == CROSSES:
-            status, q = _side(c, q, pairs + _pair(i, j, n), sign, slot, slot + 1, reals)
+            status, q = _side(c, q, pairs + pair_of(i, j, n), sign, slot, slot + 1, reals)
             if status != OK or q < 0:
                 return status, -1, top, 1, False
         elif place != (INSIDE if sign > 0 else OUTSIDE):
@@ -386,7 +370,7 @@ def _leave(net, c, ws, q, region, top, ties, credit, left, counts):
         for o in range(n):
             if o == top:
                 continue
-            pair = n * (n - 1) // 2 + _pair(min(o, top), max(o, top), n)
+            pair = n * (n - 1) // 2 + pair_of(min(o, top), max(o, top), n)
             if ws.where[pair] != _ZERO:
                 k = _put_half_space(c, pair, top < o, left.normals[m], k)
     left.info[m, 0], left.info[m, 1], left.info[m, 2] = k, ties, counts[CELLS] - 1
@@ -567,7 +551,7 @@ def walk(net, c, ws, prefix, stop, mode, limit, least, out, left, table):
                     counts[RAYS] += c.size[q, 0]
                     if mode == SUM and not has_label and ties == 1:
                         continue
-                credit = _credit(label, leader, ties, net.rule) if has_label else 0.0
+                credit = credit_of(label, leader, ties, net.rule) if has_label else 0.0
                 if mode == LOSS:
                     if credit == 1.0:
                         continue

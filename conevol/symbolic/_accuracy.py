@@ -19,8 +19,7 @@ from fractions import Fraction
 from math import gcd
 from typing import Any
 
-from conevol.cells import TIE_RULES
-from conevol.errors import ConevolError, TaskError, WeightsError
+from conevol.errors import TaskError, WeightsError
 from conevol.network import ReluRNN
 from conevol.precision._rays import Description
 from conevol.precision._vectors import dot, primitive
@@ -28,6 +27,7 @@ from conevol.symbolic._angles import AngleSum, Arctangent, Turn
 from conevol.symbolic._cells import RationalCell, Vector, integer_weights, rational_cells
 from conevol.symbolic._rnn import SymbolicRNN
 from conevol.tasks import Task, get_task
+from conevol.ties import tie_rule
 
 __all__ = ["ClosedAccuracy", "accuracy"]
 
@@ -118,8 +118,7 @@ def accuracy(
     >>> print(result.evaluate(30))
     0.968583520905499
     """
-    if ties not in TIE_RULES:
-        raise ConevolError(f"unknown tie rule {ties!r}, expected one of {', '.join(TIE_RULES)}")
+    tie_rule(ties)
     rnn = SymbolicRNN.of(network)
     if not rnn.is_rational:
         wrong = next(w for w in rnn.weights if not w.is_Rational)
