@@ -360,7 +360,7 @@ class PatternTree:
         spent: Spent | None = None,
     ) -> tuple[int, Any, Any]:
         """One call of the kernel, repeated with more room until it suffices."""
-        from conevol.kernels import tree
+        from conevol.kernels import cut, tree
 
         prefix = np.frombuffer(node, dtype=np.bool_).copy()
         if table is None:
@@ -380,7 +380,7 @@ class PatternTree:
                 walk.left, table,
             )  # fmt: skip
             earlier += int(walk.cones.spent[0])
-            if status == tree.RAYS_FULL and rays < _MOST_RAYS:
+            if status == cut.RAYS_FULL and rays < _MOST_RAYS:
                 rays *= 2
             elif status == tree.LEFT_FULL:
                 cells *= 2
@@ -450,9 +450,9 @@ def _check(status: int) -> None:
             "products of the weights overflow: scale the weights down; scaling a neuron's "
             "incoming weights down and its outgoing weights up by one factor changes no prediction"
         )
-    if status == tree.ROWS_FULL:
+    if status == cut.ROWS_FULL:
         raise FractionError(f"a cell of the network has more than {cut.MAX_ROWS} facets")
-    if status == tree.RAYS_FULL:
+    if status == cut.RAYS_FULL:
         raise FractionError(f"a cell of the network has more than {_MOST_RAYS} rays")
     if status == tree.NO_PREFIX:
         raise ConevolError("the tree has no such prefix")

@@ -338,6 +338,19 @@ def random_network(
     return conevol.ReluRNN(*random_weights(np.random.default_rng(seed), hidden, n, kind))
 
 
+def cancelling(power: int, *seed: int, n: int = 3) -> conevol.ReluRNN:
+    """Neurons in pairs that nearly cancel: what is left of the maps is 10^power times smaller."""
+    rng = np.random.default_rng([power, *seed])
+    hi = np.repeat(rng.standard_normal(2), 2)
+    hh = np.repeat(rng.standard_normal((2, 4)), 2, axis=0)
+    oh = rng.standard_normal((n, 4))
+    small = 10.0**-power
+    hh[:, 1::2] = -hh[:, ::2] * (1.0 + small * rng.standard_normal((4, 2)))
+    oh[:, 1::2] = -oh[:, ::2] * (1.0 + small * rng.standard_normal((n, 2)))
+    hh += small * rng.standard_normal((4, 4))
+    return conevol.ReluRNN(hi + small * rng.standard_normal(4), hh, oh)
+
+
 WEIGHT_KINDS = (
     "float",
     "float32",

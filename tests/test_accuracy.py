@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mpmath import mp
-from strategies import WEIGHT_KINDS, random_weights, weights
+from strategies import WEIGHT_KINDS, cancelling, random_weights, weights
 
 import conevol
 from conevol import Ensemble, ReluRNN, accuracy
@@ -162,19 +162,6 @@ def test_length_one():
     for task in ("argmax", "argmedian"):
         result = accuracy(ReluRNN([1.0, -2.0], np.zeros((2, 2)), [[1.0, 1.0]]), task=task)
         assert (result.value, result.patterns, result.cells) == (1.0, 2, 2)
-
-
-def cancelling(power: int, seed: int) -> ReluRNN:
-    """Neurons in pairs that nearly cancel: what is left of the maps is 10^power times smaller."""
-    rng = np.random.default_rng([power, seed])
-    hi = np.repeat(rng.standard_normal(2), 2)
-    hh = np.repeat(rng.standard_normal((2, 4)), 2, axis=0)
-    oh = rng.standard_normal((3, 4))
-    small = 10.0**-power
-    hh[:, 1::2] = -hh[:, ::2] * (1.0 + small * rng.standard_normal((4, 2)))
-    oh[:, 1::2] = -oh[:, ::2] * (1.0 + small * rng.standard_normal((3, 2)))
-    hh += small * rng.standard_normal((4, 4))
-    return ReluRNN(hi + small * rng.standard_normal(4), hh, oh)
 
 
 @pytest.mark.parametrize(

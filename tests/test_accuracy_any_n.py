@@ -10,9 +10,11 @@ from fractions import Fraction
 from functools import lru_cache
 
 import numpy as np
+import oracles
 import pytest
 from bare import from_python
-from strategies import random_weights
+from mpmath import mp
+from strategies import cancelling, random_weights
 
 import conevol
 from conevol import ReluRNN, accuracy
@@ -276,6 +278,46 @@ def test_rays_of_integer_weights_are_exact(seed):
             assert ((rows @ exact == 0) == tight).all()
             assert (rows @ exact >= 0).all()
             assert np.abs(ray - exact / np.linalg.norm(exact)).max() <= error + 2e-16
+
+
+@pytest.mark.parametrize("power", [6, 12, 14, 15])
+def test_bound_holds_where_planes_nearly_coincide(power):
+    """Rays in doubt and rays that are not then contradict each other: beside exact cells, n = 3."""
+    for seed in (0, 1, 2, 3, 23, 24, 28, 58):
+        net = cancelling(power, seed)
+        exact = oracles.exact_cells(net.W_hi, net.W_hh, net.W_oh)
+        sums = sum_subtrees(pattern_tree(net), every=True)
+        error = abs(mp.mpf(sums.right) - exact.accuracy(oracles.second_argmax, "first"))
+        assert error <= sums.error + sums.unresolved + 1e-15
+        assert abs(sums.total - 1.0) <= 1e-12
+
+
+@pytest.mark.parametrize(
+    ("power", "seed", "task"),
+    [
+        (9, 8, "second_argmax"),  # a ray in doubt that is as near to other planes
+        (10, 4, "second_argmax"),
+        (10, 5, "argmax"),
+        (11, 1, "second_argmax"),
+        (12, 10, "second_argmax"),
+    ],
+)
+def test_the_order_of_neurons_changes_less_than_the_bound(power, seed, task):
+    """Which planes are cut first; where they nearly coincide it decides what is in doubt."""
+    net = cancelling(power, seed, n=4)
+    found = []
+    for order in ([0, 1, 2, 3], [3, 1, 0, 2]):
+        again = ReluRNN(net.W_hi[order], net.W_hh[np.ix_(order, order)], net.W_oh[:, order])
+        sums = sum_subtrees(pattern_tree(again, task=task))
+        found.append((sums.right, sums.error + sums.unresolved))
+    (one, slack), (other, more) = found
+    assert abs(one - other) <= slack + more + 1e-14
+
+
+def test_cells_left_to_the_engine_are_bounded_by_their_own_logits():
+    """All logits tie and the label is not the first of them: others were compared with it."""
+    sums = sum_subtrees(pattern_tree(cancelling(12, 23, 4, n=4)), every=True)
+    assert abs(sums.total - 1.0) < 1e-11
 
 
 def test_rays_are_refined_to_their_bound():

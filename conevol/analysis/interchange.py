@@ -255,7 +255,11 @@ class _Walk:
                 self.inward[q] = sign * self.cones.a[q]
                 if place:
                     # What lies below has used what `place` filled; `clip` does it again.
-                    _check(self.steps.clip(self.cones, p, q, sign, near))
+                    status = self.steps.clip(self.cones, p, q, sign, near)
+                    if status == cut.TORN:
+                        self.bound += self.steps.share(self.cones, p)
+                        continue
+                    _check(status)
                 else:
                     _check(self.steps.lift(self.cones, p, q, sign))
                 side = on.copy()
@@ -299,7 +303,11 @@ class _Walk:
                 return -1
             if where == cut.CROSSES:
                 self.inward[p + 1] = self.cones.a[p + 1]
-                _check(self.steps.clip(self.cones, p, p + 1, 1.0, near))
+                status = self.steps.clip(self.cones, p, p + 1, 1.0, near)
+                if status == cut.TORN:
+                    self.bound += self.steps.share(self.cones, p)
+                    return -1
+                _check(status)
                 p += 1
         return p
 

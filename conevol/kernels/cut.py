@@ -18,7 +18,9 @@ until one is closer to a plane than its error allows to tell: then it is compute
 anew in double-double, once, and what is still closer than the errors
 counts as lying on the plane.  So planes that meet in one ray for a reason leave no slivers, and
 those that nearly coincide are told apart down to gaps of 1e-14 and less.  What a wrong
-verdict and a turned plane may put on the wrong side is bounded by `doubt`.
+verdict and a turned plane may put on the wrong side is bounded by `doubt`.  Verdicts of which
+some are in doubt can contradict each other; then rays in doubt go to the side of their
+neighbours, and where what is cut is still no cone, all of it counts as in doubt (TORN).
 
 A new coordinate makes the cone C the cylinder C x R, which holds a line.  It is never
 stored: the first plane that is not parallel to the line splits it into two pointed cones, and
@@ -49,7 +51,7 @@ from conevol.kernels.general import OK as FRACTION_OK
 from conevol.kernels.general import lattice_fraction
 
 INSIDE, OUTSIDE, CROSSES = 0, 1, 2
-OK, RAYS_FULL, ROWS_FULL = 0, 1, 2
+OK, RAYS_FULL, ROWS_FULL, TORN = 0, 1, 2, 3
 MAX_ROWS = 64
 U = 2.0**-53
 FULL = np.uint64(0xFFFFFFFFFFFFFFFF)
@@ -58,8 +60,8 @@ ONE, NONE = np.uint64(1), np.uint64(0)
 MAX_BYTES, MAX_SECONDS = 5e8, 60.0
 # Relative bound to which a leaf's fraction is worth a second axis.
 RTOL = 1e-11
-# Slack of a cone, relative to its thickness, up to which its incidence is trusted.
-THIN = 1e-6
+# Slack of a cone, relative to its clearance, up to which its incidence is trusted.
+THIN = 1e-14
 # Unit normals whose residual after the others is smaller than this count as dependent.
 DEPENDENT = 1e-25
 # A narrower cap than of this cosine is not looked for, nor for longer than so many steps.
@@ -591,10 +593,58 @@ def _join(c, p, i, j, q, m, tight):
 
 
 @cold_kernel
+def _settle(c, p):
+    """Put rays that count as lying on a plane on a side of it, where they contradict others.
+
+    A plane that crosses a cone has neighbours of every ray on it on both sides; were all on
+    one, so were the cone.  Where planes nearly coincide, rays in doubt and rays that are not can
+    say otherwise.
+    """
+    never_inline()
+    n, d = c.size[p, 0], c.size[p, 1]
+    changed = True
+    while changed:
+        changed = False
+        for i in range(n):
+            if c.side[i] != 0:
+                continue
+            above = below = False
+            for j in range(n):
+                if c.side[j] == 0 or (above if c.side[j] > 0 else below):
+                    continue
+                shared = c.tight[p, i] & c.tight[p, j]
+                if popcount(shared) >= d - 2 and _adjacent(c, p, i, j, shared):
+                    above = above or c.side[j] > 0
+                    below = below or c.side[j] < 0
+            if above != below:
+                c.side[i] = 1 if above else -1
+                changed = True
+
+
+@cold_kernel
+def _is_whole(c, p):
+    """Whether every ray spans two-dimensional faces with as many others as it must: d - 1."""
+    never_inline()
+    n, d = c.size[p, 0], c.size[p, 1]
+    for i in range(n):
+        found = 0
+        for j in range(n):
+            shared = c.tight[p, i] & c.tight[p, j]
+            if j != i and popcount(shared) >= d - 2 and _adjacent(c, p, i, j, shared):
+                found += 1
+                if found == d - 1:
+                    break
+        if found < d - 1:
+            return False
+    return True
+
+
+@cold_kernel
 def clip(c, p, q, r, row, sign, near):
     """Cone q = the part of cone p on one side of a plane that crosses it, after `locate`.
 
-    With r >= 0, cone r is the other part.  Returns a status.
+    With r >= 0, cone r is the other part.  Returns a status: TORN where rays were in doubt of the
+    plane (near > 0) and what is cut is no cone.
     """
     never_inline()
     n, d = c.size[p, 0], c.size[p, 1]
@@ -602,6 +652,8 @@ def clip(c, p, q, r, row, sign, near):
     bit = _begin(c, p, q, row, sign, d)
     if bit == NONE:
         return ROWS_FULL
+    if near > 0.0:
+        _settle(c, p)
     if r >= 0:
         _begin(c, p, r, row, -sign, d)
     m = m_rest = 0
@@ -632,6 +684,8 @@ def clip(c, p, q, r, row, sign, near):
     _finish(c, q, m, max(c.slack[p], near))
     if r >= 0:
         _finish(c, r, m_rest, max(c.slack[p], near))
+    if near > 0.0 and not (_is_whole(c, q) and (r < 0 or _is_whole(c, r))):
+        return TORN
     return OK
 
 
@@ -711,21 +765,24 @@ def ray_sets(c, p):
 
 
 @cold_kernel
-def thickness(c, p):
-    """The least, over the rows of a cone, of its largest distance from the row's plane."""
+def clearance(c, p):
+    """The least distance of a cone's rays from the planes of its rows that they are not on."""
     never_inline()
     left, least = c.used[p], 1.0
     tally(c.spent, popcount(left) * (c.size[p, 0] * c.size[p, 1] + 1))
     while left:
+        bit = left & (~left + ONE)
         row = c.row[p, lowest_bit(left)] >> 1
         left &= left - ONE
-        most = 0.0
+        nearest = math.inf
         for i in range(c.size[p, 0]):
+            if c.tight[p, i] & bit:
+                continue
             s = 0.0
             for l in range(c.size[p, 1]):
                 s += c.a[row, l] * c.ray[p, i, l]
-            most = max(most, abs(s))
-        least = min(least, most / c.norm[row])
+            nearest = min(nearest, abs(s))
+        least = min(least, nearest / c.norm[row])
     return least
 
 
@@ -765,9 +822,10 @@ def cone_fraction(c, p):
     tally(c.spent, 2 * k * d + 3 + int(out[3]))
     sound = out[0] == FRACTION_OK and bound <= max(1e-8 * value, 1e-14)
     sound = sound and n >= d and k >= d and value <= share(c, p) + bound
-    # Incidence within a tolerance is that of a cone only while it is much thicker.
-    sound = sound and c.slack[p] <= THIN * thickness(c, p)
     if c.slack[p] > 0.0:
-        # Rays that count as lying on a plane do so only within the slack.
-        bound += k * doubt(c, p, 0.0, c.slack[p])
+        # Rays that count as lying on a plane do so only within the slack.  Incidence within a
+        # tolerance is that of a cone only while nothing else is nearly as close.
+        clear = clearance(c, p)
+        sound = sound and c.slack[p] <= THIN * clear
+        bound += k * doubt(c, p, 0.0, c.slack[p]) + k * n * value * c.slack[p] / max(clear, 1e-300)
     return value, bound, sound

@@ -5,7 +5,7 @@ from __future__ import annotations
 from conevol.kernels import cut, enclosure
 from conevol.kernels._jit import kernel
 
-__all__ = ["clip", "cover", "lift", "lift_doubt", "place", "put_row"]
+__all__ = ["clip", "cover", "lift", "lift_doubt", "place", "put_row", "share"]
 
 
 @kernel
@@ -36,6 +36,12 @@ def clip(c, p, q, sign, near):
 def lift(c, p, q, sign):
     """Cone q = the part of p x R on one side of the plane of row q; a status."""
     return cut.lift(c, p, q, q, sign)
+
+
+@kernel
+def share(c, p):
+    """`cut.share`."""
+    return cut.share(c, p)
 
 
 @kernel

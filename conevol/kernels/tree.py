@@ -19,7 +19,9 @@ from conevol.kernels._jit import cold_kernel, inline_kernel, kernel, never_inlin
 from conevol.kernels.cut import (
     CROSSES,
     INSIDE,
+    OK,
     OUTSIDE,
+    TORN,
     U,
     clip,
     cone_fraction,
@@ -35,8 +37,8 @@ from conevol.kernels.doubledouble import DD_EPS, dd_add, dd_fma
 from conevol.kernels.enclosure import cover, enclose
 from conevol.kernels.logits import credit_of, pair_of
 
-# Statuses; the first three are those of a cut.
-OK, RAYS_FULL, ROWS_FULL, OVERFLOW, NO_PREFIX, LIMIT, LEFT_FULL = 0, 1, 2, 3, 4, 5, 6
+# Statuses, beside those of a cut.
+OVERFLOW, NO_PREFIX, LIMIT, LEFT_FULL = 4, 5, 6, 7
 # What a walk does: sum what is right or tied; sum all cells and count their rays; write the
 # table of cells; sum what is lost to right; list the prefixes of one depth; list them with
 # their fractions; go to one prefix; go down by chance.
@@ -167,7 +169,12 @@ def _side(c, p, row, sign, slot, spare, reals):
     if place != CROSSES:
         return OK, (p if (place == INSIDE) == (sign > 0) else -1)
     q = slot if p != slot else spare
-    return clip(c, p, q, -1, row, sign, near), q
+    status = clip(c, p, q, -1, row, sign, near)
+    if status == TORN:
+        # All of it is in doubt.
+        reals[ERROR] += share(c, p)
+        return OK, -1
+    return status, q
 
 
 @inline_kernel
@@ -437,8 +444,16 @@ def _enter(net, c, ws, depth, prefix, mode, out):
             if status == OK and not forced:
                 status = lift(c, p, off, row, -1)
         else:
-            status = clip(c, p, following, -1 if forced else off, row, sign, near)
-        if not forced:
+            # With rays in doubt the other part has a say in whether the cut is one.
+            both = near > 0.0 or not forced
+            status = clip(c, p, following, on + off - following if both else -1, row, sign, near)
+        if status == TORN:
+            # The neuron counts as off on the whole cone.
+            reals[ERROR] += 0.0 if forced else share(c, p)
+            status, active, following = OK, False, p
+            if forced and prefix[depth] != 0 and mode != PROBE:
+                return NO_PREFIX
+        elif not forced:
             ws.path[depth, _PENDING], ws.path[depth, _SLOT_OFF] = 1, off
     elif forced and mode != PROBE and active != (prefix[depth] != 0):
         return NO_PREFIX
@@ -569,7 +584,9 @@ def walk(net, c, ws, prefix, stop, mode, limit, least, out, left, table):
                 counts[FRACTIONS] += 1
                 value, error, sound = cone_fraction(c, q)
                 if not sound and (ties or ws.unclear[0]):
-                    status = _leave(net, c, ws, q, region, leader, ties, credit, left, counts)
+                    # The logits of a cell with the label were compared with the label's.
+                    top = label if has_label else leader
+                    status = _leave(net, c, ws, q, region, top, ties, credit, left, counts)
                     if status != OK:
                         return status
                     value = error = 0.0
