@@ -311,7 +311,7 @@ def test_the_order_of_neurons_changes_less_than_the_bound(power, seed, task):
         sums = sum_subtrees(pattern_tree(again, task=task))
         found.append((sums.right, sums.error + sums.unresolved))
     (one, slack), (other, more) = found
-    assert abs(one - other) <= slack + more + 1e-14
+    assert abs(one - other) <= slack + more
 
 
 def test_cells_left_to_the_engine_are_bounded_by_their_own_logits():
