@@ -254,12 +254,9 @@ class _Walk:
                 self._put(q, z.rows[neuron], z.size[neuron], entry + 1)
                 self.inward[q] = sign * self.cones.a[q]
                 if place:
-                    # What lies below has used what `place` filled; `clip` does it again.
-                    status = self.steps.clip(self.cones, p, q, sign, near)
-                    if status == cut.TORN:
-                        self.bound += self.steps.share(self.cones, p)
+                    self.steps.locate(self.cones, p, q)  # what lies below has used its scratch
+                    if not self._clip(p, q, sign, near):
                         continue
-                    _check(status)
                 else:
                     _check(self.steps.lift(self.cones, p, q, sign))
                 side = on.copy()
@@ -303,11 +300,8 @@ class _Walk:
                 return -1
             if where == cut.CROSSES:
                 self.inward[p + 1] = self.cones.a[p + 1]
-                status = self.steps.clip(self.cones, p, p + 1, 1.0, near)
-                if status == cut.TORN:
-                    self.bound += self.steps.share(self.cones, p)
+                if not self._clip(p, p + 1, 1.0, near):
                     return -1
-                _check(status)
                 p += 1
         return p
 
@@ -325,6 +319,15 @@ class _Walk:
         where, near, lost = self.steps.place(self.cones, p, p + 1)
         self.bound += lost
         return where, near
+
+    def _clip(self, p: int, q: int, sign: float, near: float) -> bool:
+        """Cut the cone in slot p to slot q; False, and all of it in doubt, if that is no cone."""
+        status = self.steps.clip(self.cones, p, q, sign, near)
+        if status == self.cut.TORN:
+            self.bound += self.steps.share(self.cones, p)
+            return False
+        _check(status)
+        return True
 
     def _add(self, p: int) -> None:
         """Add the fraction of a cone to the sum."""

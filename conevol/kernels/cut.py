@@ -560,8 +560,11 @@ def _finish(c, q, m, slack):
 
 
 @inline_kernel
-def _adjacent(c, p, i, j, shared):
-    """Whether no third ray is tight on all the shared rows."""
+def _adjacent(c, p, i, j):
+    """Whether rays i and j span a two-dimensional face: no third is tight on all that both are."""
+    shared = c.tight[p, i] & c.tight[p, j]
+    if popcount(shared) < c.size[p, 1] - 2:
+        return False
     for k in range(c.size[p, 0]):
         if c.tight[p, k] & shared == shared and k != i and k != j:
             return False
@@ -601,7 +604,7 @@ def _settle(c, p):
     say otherwise.
     """
     never_inline()
-    n, d = c.size[p, 0], c.size[p, 1]
+    n = c.size[p, 0]
     changed = True
     while changed:
         changed = False
@@ -612,8 +615,7 @@ def _settle(c, p):
             for j in range(n):
                 if c.side[j] == 0 or (above if c.side[j] > 0 else below):
                     continue
-                shared = c.tight[p, i] & c.tight[p, j]
-                if popcount(shared) >= d - 2 and _adjacent(c, p, i, j, shared):
+                if _adjacent(c, p, i, j):
                     above = above or c.side[j] > 0
                     below = below or c.side[j] < 0
             if above != below:
@@ -629,8 +631,7 @@ def _is_whole(c, p):
     for i in range(n):
         found = 0
         for j in range(n):
-            shared = c.tight[p, i] & c.tight[p, j]
-            if j != i and popcount(shared) >= d - 2 and _adjacent(c, p, i, j, shared):
+            if j != i and _adjacent(c, p, i, j):
                 found += 1
                 if found == d - 1:
                     break
@@ -671,12 +672,11 @@ def clip(c, p, q, r, row, sign, near):
         for j in range(n):
             if c.side[j] >= 0:
                 continue
-            shared = c.tight[p, i] & c.tight[p, j]
-            if popcount(shared) < d - 2 or not _adjacent(c, p, i, j, shared):
+            if not _adjacent(c, p, i, j):
                 continue
             if m == capacity or m_rest == capacity:
                 return RAYS_FULL
-            _join(c, p, i, j, q, m, shared | bit)
+            _join(c, p, i, j, q, m, c.tight[p, i] & c.tight[p, j] | bit)
             if r >= 0:
                 _copy_ray(c, q, m, r, m_rest, NONE)
                 m_rest += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from conevol.kernels import cut, enclosure
 from conevol.kernels._jit import kernel
 
-__all__ = ["clip", "cover", "lift", "lift_doubt", "place", "put_row", "share"]
+__all__ = ["clip", "cover", "lift", "lift_doubt", "locate", "place", "put_row", "share"]
 
 
 @kernel
@@ -23,12 +23,14 @@ def place(c, p, row):
 
 
 @kernel
-def clip(c, p, q, sign, near):
-    """Cone q = the part of cone p on one side of the plane of row q; a status.
+def locate(c, p, row):
+    """`cut.locate`: what `clip` needs, where other cones were placed since `place`."""
+    return cut.locate(c, p, row)
 
-    Whatever was done since `place` returned `near`.
-    """
-    cut.locate(c, p, q)
+
+@kernel
+def clip(c, p, q, sign, near):
+    """Cone q = the part of cone p on one side of the plane of row q, after `place`; a status."""
     return cut.clip(c, p, q, -1, q, sign, near)
 
 
